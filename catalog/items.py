@@ -1,0 +1,138 @@
+"""Items in and out of the catalogue: validated row by row, written set by set, then shown to the serving path.
+
+One statement writes a whole batch; rows are sorted by id so that concurrent batches cannot deadlock, and a row that
+says what is stored already is left alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from django.db import connection, transaction
+
+from catalog import cards
+from catalog.models import Item
+from catalog.types import MAX_BATCH, ItemIn
+from recomengine.lib.decoding import field_error, rows_of
+from recomengine.lib.errors import DomainError
+from tenants import tenancy
+from tenants.types import TenantRef
+
+
+class Rejection(msgspec.Struct):
+    """A row that was not taken, and why."""
+
+    index: int
+    code: str
+    message: str
+    pointer: str = ""
+
+
+@dataclass
+class BatchResult:
+    """What became of a batch, row by row; the counts and the rejections add up to its length."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+_COLUMNS: Final = (
+    ("item_id", "text"), ("title", "text"), ("description", "text"), ("url", "text"), ("image_url", "text"),
+    ("price", "numeric"), ("sale_price", "numeric"), ("currency", "text"), ("availability", "text"), ("brand", "text"),
+    ("categories", "varchar[]"), ("attributes", "jsonb"), ("group_id", "text"), ("published_at", "timestamptz"),
+    ("expires_at", "timestamptz"),
+)  # fmt: skip
+_NAMES: Final = ", ".join(name for name, _ in _COLUMNS)
+_CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name, _ in _COLUMNS[1:])
+_STORED: Final = ", ".join(f"stored.{name}" for name, _ in _COLUMNS)
+_SENT: Final = ", ".join(f"sent.{name}" for name, _ in _COLUMNS)
+_EXCLUDED: Final = ", ".join(f"excluded.{name}" for name, _ in _COLUMNS)
+# Rows that say what is stored are left out first: they take no lock and no number of the sequence of ids.
+UPSERT: Final = f"""
+    INSERT INTO catalog_item AS stored ({_NAMES})
+    SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb) AS sent({", ".join(f"{n} {t}" for n, t in _COLUMNS)})
+    WHERE NOT EXISTS (
+        SELECT FROM catalog_item stored
+        WHERE stored.item_id = sent.item_id AND ({_STORED}) IS NOT DISTINCT FROM ({_SENT})
+    )
+    ORDER BY item_id
+    ON CONFLICT (item_id) DO UPDATE SET {_CHANGED}, updated_at = now()
+    WHERE ({_STORED}) IS DISTINCT FROM ({_EXCLUDED})
+    RETURNING id, (xmax = 0) AS created
+"""  # noqa: S608 - column names are ours
+
+
+def upsert_body(tenant: TenantRef, body: bytes) -> BatchResult:
+    """Take a batch request's body: `{"items": […]}`, at most 500 rows."""
+    return upsert(tenant, rows_of(body, "items", MAX_BATCH))
+
+
+def upsert(tenant: TenantRef, rows: Sequence[msgspec.Raw]) -> BatchResult:
+    """Create or replace items; a bad row is reported and never sinks the others."""
+    result = BatchResult()
+    items = list(_accepted(rows, result))
+    if items:
+        created, updated = write(tenant, items)
+        result.created, result.updated = created, updated
+        result.unchanged = len(items) - created - updated
+    return result
+
+
+def _accepted(rows: Sequence[msgspec.Raw], result: BatchResult) -> Iterable[ItemIn]:
+    seen: set[str] = set()
+    for index, row in enumerate(rows):
+        try:
+            item = msgspec.json.decode(row, type=ItemIn)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            found = field_error(error) if isinstance(error, msgspec.ValidationError) else None
+            code = found["code"] if found else "malformed_json"
+            result.rejected.append(Rejection(index, code, str(error), found["pointer"] if found else ""))
+            continue
+        if item.item_id in seen:
+            message = f"Item {item.item_id} stands earlier in this batch."
+            result.rejected.append(Rejection(index, "duplicate_in_batch", message, "/item_id"))
+            continue
+        seen.add(item.item_id)
+        yield item
+
+
+def write(tenant: TenantRef, items: Sequence[ItemIn]) -> tuple[int, int]:
+    """Store items that were validated; returns how many were created and how many changed."""
+    for item in items:
+        item.currency = item.currency or tenant.currency
+    with tenancy.use(tenant), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(UPSERT, [msgspec.json.encode(items).decode()])
+            written = cursor.fetchall()
+        touched = list(Item.objects.filter(id__in=[row[0] for row in written]))
+        transaction.on_commit(lambda: cards.publish(tenant, touched))
+    created = sum(row[1] for row in written)
+    return created, len(written) - created
+
+
+def create(tenant: TenantRef, item: ItemIn) -> Item:
+    """Add one item; `conflict` if the id is taken."""
+    with tenancy.use(tenant):
+        if Item.objects.filter(item_id=item.item_id).exists():
+            raise DomainError("conflict", f"Item {item.item_id} exists already; PUT replaces it.")
+    write(tenant, [item])
+    return get(tenant, item.item_id)
+
+
+def get(tenant: TenantRef, item_id: str) -> Item:
+    with tenancy.use(tenant):
+        item = Item.objects.filter(item_id=item_id).first() if "\x00" not in item_id else None
+    if item is None:
+        raise DomainError("not_found", f"There is no item {item_id!r} here.")
+    return item
+
+
+def delete(tenant: TenantRef, item_id: str) -> None:
+    """Remove an item; it leaves every recommendation at once."""
+    item = get(tenant, item_id)
+    with tenancy.use(tenant), transaction.atomic():
+        Item.objects.filter(pk=item.pk).delete()
+        transaction.on_commit(lambda: cards.withdraw(tenant, [item.pk]))

@@ -1,0 +1,57 @@
+"""Items as they come in, and as the serving path keeps them."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+from recomengine.lib.fields import Currency, Identifier, Instant, ShortText, Text, WebAddress, check_amount
+
+Availability = Literal["in_stock", "out_of_stock", "preorder"]
+Attribute = Text | bool | int | float | list[Text] | None
+
+MAX_BATCH = 500
+MAX_CATEGORIES = 20
+MAX_ATTRIBUTES = 100
+
+
+class ItemIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One product as a shop sends it; fields mean what they mean in a Google Merchant feed."""
+
+    item_id: Identifier
+    title: Annotated[ShortText, msgspec.Meta(min_length=1)]
+    description: Text = ""
+    url: WebAddress = ""
+    image_url: WebAddress = ""
+    price: Decimal | None = None
+    sale_price: Decimal | None = None
+    currency: Currency | None = None
+    availability: Availability = "in_stock"
+    brand: ShortText = ""
+    categories: Annotated[list[ShortText], msgspec.Meta(max_length=MAX_CATEGORIES)] = []
+    attributes: Annotated[dict[ShortText, Attribute], msgspec.Meta(max_length=MAX_ATTRIBUTES)] = {}
+    group_id: Identifier | None = None
+    published_at: Instant | None = None
+    expires_at: Instant | None = None
+
+    def __post_init__(self) -> None:
+        check_amount("price", self.price)
+        check_amount("sale_price", self.sale_price)
+
+
+class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An item as the serving path reads it from Redis: what decides whether it may be shown, and its JSON.
+
+    `expires_at` and `published_at` are Unix seconds (0: none). `product` is the item's JSON object, joined into
+    answers as it stands.
+    """
+
+    item_id: str
+    available: bool
+    published_at: int
+    expires_at: int
+    group_id: str
+    product: bytes
+
+    def is_showable(self, at: float) -> bool:
+        return self.available and self.published_at <= at and (not self.expires_at or at < self.expires_at)

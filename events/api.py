@@ -1,0 +1,138 @@
+"""The event endpoints: the listing, and the hot ones' place in the schema (`events.hot` serves them)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from events.models import Event
+from events.types import EventType
+from recomengine.lib.api import CursorPages, HotEndpoint
+from recomengine.lib.errors import DomainError
+from tenants import tenancy
+from tenants.types import Scope
+
+
+class LineSchema(serializers.Serializer[Any]):
+    item_id = serializers.CharField(max_length=128)
+    quantity = serializers.IntegerField(required=False, default=1)
+    price = serializers.DecimalField(14, 4, required=False, help_text="Per unit.")
+
+
+class EventSchema(serializers.Serializer[Any]):
+    """One thing a visitor did."""
+
+    event_id = serializers.UUIDField(required=False, help_text="Makes retries idempotent.")
+    type = serializers.ChoiceField(choices=[str(kind) for kind in EventType])
+    occurred_at = serializers.DateTimeField(required=False)
+    visitor_id = serializers.CharField(max_length=128, required=False)
+    user_id = serializers.CharField(max_length=128, required=False)
+    session_id = serializers.CharField(max_length=128, required=False)
+    items = LineSchema(many=True, required=False)
+    item_id = serializers.CharField(max_length=128, required=False, help_text="Short for one item.")
+    quantity = serializers.IntegerField(required=False)
+    price = serializers.DecimalField(14, 4, required=False)
+    order_id = serializers.CharField(max_length=128, required=False, help_text="A purchase needs it.")
+    currency = serializers.CharField(max_length=3, required=False)
+    recommendation_id = serializers.CharField(max_length=128, required=False)
+    placement = serializers.CharField(max_length=128, required=False)
+    position = serializers.IntegerField(required=False)
+    properties = serializers.DictField(required=False)
+
+
+class EventBatchSchema(serializers.Serializer[Any]):
+    events = EventSchema(many=True)
+
+
+class RejectedEventSchema(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+    pointer = serializers.CharField()
+
+
+class AcceptedSchema(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = RejectedEventSchema(many=True)
+
+
+class StoredEventSchema(serializers.ModelSerializer[Event]):
+    """One stored item line of an event."""
+
+    class Meta:
+        model = Event
+        fields = [
+            "event_id", "line", "type", "occurred_at", "received_at", "visitor_id", "user_id", "session_id", "item_id",
+            "quantity", "price", "currency", "order_id", "recommendation_id", "placement", "position", "properties",
+        ]  # fmt: skip
+
+
+class StoredEventPageSchema(serializers.Serializer[Any]):
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = StoredEventSchema(many=True)
+
+
+_EXACT = ("type", "visitor_id", "user_id", "item_id")
+_FILTERS = [OpenApiParameter(name, str) for name in _EXACT] + [
+    OpenApiParameter("from", datetime, description="Inclusive."),
+    OpenApiParameter("to", datetime, description="Exclusive."),
+    OpenApiParameter("limit", int),
+    OpenApiParameter("cursor", str),
+]
+
+
+class EventsView(HotEndpoint):
+    @extend_schema(parameters=_FILTERS, responses=StoredEventPageSchema)
+    def get(self, request: Request) -> Response:
+        """List stored events, newest first."""
+        pages = CursorPages()
+        pages.ordering = ("-occurred_at", "-id")
+        with tenancy.use(request.auth.tenant):
+            page = pages.paginate_queryset(filtered(request), request, view=self)
+            results = StoredEventSchema(page or [], many=True).data
+        return pages.get_paginated_response(results)
+
+    @extend_schema(request=EventSchema, responses={202: AcceptedSchema})
+    def post(self, request: Request) -> Response:
+        """Send one event; 202 means it is stored durably."""
+        return self.handle(request)
+
+
+class EventBatchView(HotEndpoint):
+    required_scope = Scope.TRACK
+
+    @extend_schema(request=EventBatchSchema, responses={202: AcceptedSchema})
+    def post(self, request: Request) -> Response:
+        """Send up to 100 events; each is accepted or rejected on its own."""
+        return self.handle(request)
+
+
+def filtered(request: Request) -> "QuerySet[Event]":
+    """The events a listing asks for; `unknown_parameter` for a filter that does not exist."""
+    params = request.query_params
+    unknown = set(params) - set(_EXACT) - {"from", "to", "limit", "cursor"}
+    if unknown:
+        raise DomainError("unknown_parameter", f"There is no parameter {', '.join(sorted(unknown))}.")
+    events = Event.objects.filter(**{name: params[name] for name in _EXACT if name in params})
+    if "from" in params:
+        events = events.filter(occurred_at__gte=_instant(params["from"], "from"))
+    if "to" in params:
+        events = events.filter(occurred_at__lt=_instant(params["to"], "to"))
+    return events
+
+
+def _instant(text: str, name: str) -> datetime:
+    try:
+        instant = parse_datetime(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise DomainError("invalid", f"`{name}` must be an ISO 8601 instant with an offset, e.g. 2026-11-23T10:00:00Z.")
+    return instant

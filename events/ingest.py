@@ -1,0 +1,163 @@
+"""Events in: an ordered list of small steps, each of which passes an event on or drops it with a named reason.
+
+decode → normalise → check the type's needs → check the time → rows. Pure: storing is `events.store`'s job.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from events.types import MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, EventRow, EventType, LineIn, Rejection
+from recomengine.lib.decoding import field_error, parse_json, rows_of
+from recomengine.lib.errors import DomainError
+
+RETENTION: Final = timedelta(days=396)
+CLOCK_AHEAD: Final = timedelta(hours=48)
+_NEED_ITEMS: Final = frozenset(EventType) - {EventType.IMPRESSION}
+_NEED_PRICES: Final = frozenset({EventType.PURCHASE})
+_decode = msgspec.json.Decoder(EventIn).decode
+
+
+class Drop(Exception):  # noqa: N818 - not an error: a verdict on one event
+    """This event is not stored, for a reason with a stable code."""
+
+    def __init__(self, code: str, message: str, pointer: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.pointer = code, message, pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the steps need to know beside the event."""
+
+    now: datetime
+    currency: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events that passed every step, as the rows to store (one list an event), and those that did not."""
+
+    events: list[list[EventRow]]
+    rejected: list[Rejection]
+
+
+def from_batch(body: bytes, context: Context) -> Batch:
+    """The events of a batch request, `{"events": […]}`."""
+    return from_rows(rows_of(body, "events", MAX_BATCH), context)
+
+
+def from_single(body: bytes, context: Context) -> Batch:
+    """The one event of a single request."""
+    parse_json(body, dict[str, msgspec.Raw])
+    return from_rows([msgspec.Raw(body)], context)
+
+
+def from_rows(rows: Sequence[msgspec.Raw | bytes], context: Context) -> Batch:
+    """Run every event through the steps; one bad event never sinks its batch."""
+    batch = Batch([], [])
+    for index, raw in enumerate(rows):
+        try:
+            event = decode(raw)
+            for step in STEPS:
+                step(event, context)
+            batch.events.append(to_rows(event, context))
+        except Drop as drop:
+            batch.rejected.append(Rejection(index, drop.code, drop.message, drop.pointer))
+    return batch
+
+
+def decode(raw: msgspec.Raw | bytes) -> EventIn:
+    """JSON to a typed event; unknown fields and wrong types are named."""
+    try:
+        return _decode(raw)
+    except msgspec.ValidationError as error:
+        found = field_error(error)
+        raise Drop(found["code"], found["message"], found["pointer"]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Drop("malformed_json", str(error)) from None
+
+
+def normalise(event: EventIn, context: Context) -> None:
+    """Put the short form into the long one: a lone `item_id` is a list of one line."""
+    if event.item_id is not None:
+        if event.items:
+            raise Drop("invalid", "Send `item_id` or `items`, not both.", "/item_id")
+        event.items = [LineIn(item_id=event.item_id, quantity=event.quantity or 1, price=event.price)]
+    elif event.quantity is not None or event.price is not None:
+        raise Drop("invalid", "`quantity` and `price` belong to an `item_id`.", "/item_id")
+    event.currency = event.currency or context.currency
+    event.occurred_at = event.occurred_at or context.now
+
+
+def known_type(event: EventIn, context: Context) -> None:
+    """Only the types the contract names."""
+    if event.type not in EventType:
+        raise Drop("unknown_type", f"There is no event type {event.type[:40]!r}; use one of {', '.join(EventType)}.", "/type")
+
+
+def identified(event: EventIn, context: Context) -> None:
+    """An event is some visitor's; a server that knows only the login sends `user_id`, which then stands for both."""
+    if event.visitor_id is None and event.user_id is None:
+        raise Drop("missing_visitor", "Send a `visitor_id` (the browser) or a `user_id` (the login).", "/visitor_id")
+
+
+def complete(event: EventIn, context: Context) -> None:
+    """What the type needs: items, and for a purchase its order and prices."""
+    if event.type in _NEED_ITEMS and not event.items:
+        raise Drop("missing_item", f"A {event.type} names its `item_id` or `items`.", "/items")
+    if event.type in _NEED_PRICES:
+        if event.order_id is None:
+            raise Drop("missing_order_id", "A purchase needs its `order_id`.", "/order_id")
+        for line, item in enumerate(event.items):
+            if item.price is None:
+                raise Drop("missing_price", f"Item {item.item_id} of the purchase has no `price`.", f"/items/{line}/price")
+
+
+def timely(event: EventIn, context: Context) -> None:
+    """Not from the future, and not older than what is kept."""
+    occurred_at = event.occurred_at or context.now
+    if occurred_at > context.now + CLOCK_AHEAD:
+        raise Drop("in_future", "`occurred_at` lies more than 48 hours ahead; check the sender's clock.", "/occurred_at")
+    if occurred_at < context.now - RETENTION:
+        raise Drop("too_old", f"`occurred_at` is older than the {RETENTION.days} days that are kept.", "/occurred_at")
+
+
+def storable(event: EventIn, context: Context) -> None:
+    """Properties are an object of bounded size that PostgreSQL can hold (it has no NUL character)."""
+    if event.properties is None:
+        return
+    raw = bytes(event.properties)
+    if len(raw) > MAX_PROPERTIES_BYTES:
+        raise Drop("properties_too_large", f"`properties` is limited to {MAX_PROPERTIES_BYTES} bytes.", "/properties")
+    try:
+        parse_json(raw, dict[str, object])
+    except DomainError:
+        raise Drop("invalid", "`properties` must be a JSON object.", "/properties") from None
+    if b"\\u0000" in raw:
+        raise Drop("invalid", "`properties` holds a NUL character.", "/properties")
+
+
+Step = Callable[[EventIn, Context], None]
+STEPS: Final[tuple[Step, ...]] = (known_type, normalise, identified, complete, timely, storable)
+
+
+def to_rows(event: EventIn, context: Context) -> list[EventRow]:
+    """One row an item line; an event without items is one row without an item."""
+    event_id = event.event_id or uuid4()
+    properties = bytes(event.properties).decode() if event.properties is not None else None
+    visitor = event.visitor_id or event.user_id or ""
+    occurred_at = event.occurred_at or context.now
+    lines: list[tuple[str | None, int, object]] = [(i.item_id, i.quantity, i.price) for i in event.items] or [(None, 1, None)]
+    return [
+        EventRow(
+            event_id, number, event.type, occurred_at, context.now, visitor, event.user_id, event.session_id,
+            item_id, quantity, price, event.currency, event.order_id, event.recommendation_id, event.placement,
+            event.position, properties if number == 0 else None,
+        )
+        for number, (item_id, quantity, price) in enumerate(lines)
+    ]  # fmt: skip

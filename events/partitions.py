@@ -1,0 +1,49 @@
+"""Monthly partitions of a tenant's event table, made when they are needed and a few months ahead."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from recomengine.lib.postgres import table
+
+AHEAD: Final = 2
+_LOCK: Final = 0x7265636F  # one maker of partitions at a time in a database
+
+
+def month_of(instant: datetime) -> date:
+    """The first day of the UTC month an instant lies in."""
+    return instant.astimezone(UTC).date().replace(day=1)
+
+
+def following(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def upcoming(now: datetime) -> list[date]:
+    """This month and the `AHEAD` months after it."""
+    months = [month_of(now)]
+    for _ in range(AHEAD):
+        months.append(following(months[-1]))
+    return months
+
+
+def name_of(month: date) -> str:
+    return f"events_event_{month:%Y_%m}"
+
+
+def ensure(connection: "psycopg.Connection[Any]", schema: str, months: Iterable[date]) -> None:
+    """Make the partitions that are missing, in a transaction of their own."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        for month in sorted(set(months)):
+            cursor.execute(
+                sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
+                    table(schema, name_of(month)),
+                    table(schema, "events_event"),
+                    f"{month:%Y-%m-%d} 00:00:00+00",
+                    f"{following(month):%Y-%m-%d} 00:00:00+00",
+                )
+            )

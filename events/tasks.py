@@ -1,0 +1,16 @@
+"""Background work of the event store."""
+
+from celery import shared_task
+
+from events import partitions
+from recomengine.lib import clock
+from recomengine.lib.postgres import connect
+from tenants import directory
+
+
+@shared_task(name="events.make_partitions")
+def make_partitions() -> None:
+    """Have this month's and the coming months' partitions ready in every tenant."""
+    with connect() as connection:
+        for tenant in directory.active():
+            partitions.ensure(connection, tenant.schema, partitions.upcoming(clock.now()))

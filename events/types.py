@@ -1,0 +1,99 @@
+"""Events as they come in, and as they are stored."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from recomengine.lib.fields import Currency, Identifier, Instant, check_amount
+
+MAX_BATCH = 100
+MAX_LINES = 2_000
+MAX_PROPERTIES_BYTES = 8_192
+
+
+class EventType(StrEnum):
+    VIEW = "view"
+    CLICK = "click"
+    IMPRESSION = "impression"
+    ADD_TO_CART = "add_to_cart"
+    REMOVE_FROM_CART = "remove_from_cart"
+    PURCHASE = "purchase"
+    REFUND = "refund"
+
+
+class LineIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """One item of an event; `price` is per unit."""
+
+    item_id: Identifier
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check_amount("price", self.price)
+
+
+class EventIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One event as a shop sends it."""
+
+    type: str
+    event_id: UUID | None = None
+    occurred_at: Instant | None = None
+    visitor_id: Identifier | None = None
+    user_id: Identifier | None = None
+    session_id: Identifier | None = None
+    items: Annotated[list[LineIn], msgspec.Meta(max_length=MAX_LINES)] = []
+    item_id: Identifier | None = None
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    price: Decimal | None = None
+    order_id: Identifier | None = None
+    currency: Currency | None = None
+    recommendation_id: Identifier | None = None
+    placement: Identifier | None = None
+    position: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
+    properties: msgspec.Raw | None = None
+
+    def __post_init__(self) -> None:
+        check_amount("price", self.price)
+
+
+class EventRow(NamedTuple):
+    """One stored row: one item line of one event. The fields are the table's columns, in the order of the COPY."""
+
+    event_id: UUID
+    line: int
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    visitor_id: str
+    user_id: str | None
+    session_id: str | None
+    item_id: str | None
+    quantity: int
+    price: Decimal | None
+    currency: str | None
+    order_id: str | None
+    recommendation_id: str | None
+    placement: str | None
+    position: int | None
+    properties: str | None
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """An event that was not taken, and why."""
+
+    index: int
+    code: str
+    message: str
+    pointer: str = ""
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What became of a request's events."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejection]

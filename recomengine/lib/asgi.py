@@ -1,0 +1,140 @@
+"""The little HTTP that the hot path needs: a request, a response, problems, CORS."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from recomengine.lib.errors import DomainError, problem
+from recomengine.lib.requests import request_id
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+MAX_BODY: Final = 2 * 1024 * 1024
+BODY_TIMEOUT: Final = 15.0
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, its body read whole."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def origin(self) -> str | None:
+        return self.header(b"origin")
+
+
+@dataclass(slots=True)
+class Response:
+    """A status, a body of JSON and further headers."""
+
+    status: int
+    body: bytes
+    content_type: bytes = b"application/json"
+    headers: list[Header] = field(default_factory=list)
+
+
+def json_response(data: Any, status: int = 200) -> Response:
+    return Response(status, _encode(data))
+
+
+def problem_response(error: DomainError) -> Response:
+    """The RFC 9457 answer to an error."""
+    response = Response(error.status, _encode(problem(error)), b"application/problem+json")
+    if error.status == 401:
+        response.headers.append((b"www-authenticate", b'ApiKey realm="api"'))
+    if error.retry_after:
+        response.headers.append((b"retry-after", str(error.retry_after).encode()))
+    return response
+
+
+async def read_request(scope: Scope, receive: Receive) -> Request:
+    """The request with its body; raises `payload_too_large`, or `invalid` for one that never ends."""
+    headers = {name.lower(): value for name, value in scope["headers"]}
+    try:
+        body = await asyncio.wait_for(_read_body(receive), BODY_TIMEOUT) if scope["method"] == "POST" else b""
+    except TimeoutError:
+        raise DomainError("invalid", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
+    return Request(scope["method"], scope["path"], scope["query_string"], headers, body)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise asyncio.CancelledError
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY:
+            raise DomainError("payload_too_large", f"A body holds at most {MAX_BODY // 1024 // 1024} MB.")
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def respond(send: Send, request: Request | None, response: Response) -> None:
+    """Send a response with the headers that every answer carries."""
+    offered = request.header(b"x-request-id") if request else None
+    headers: list[Header] = [
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+        (b"x-request-id", request_id(offered).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+        *response.headers,
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def allow_origin(response: Response, origin: str | None) -> None:
+    """Let a browser page of this origin read the answer."""
+    if origin is not None:
+        response.headers += [
+            (b"access-control-allow-origin", origin.encode("latin-1", "replace")),
+            (b"access-control-expose-headers", b"X-Request-ID, Retry-After"),
+            (b"vary", b"Origin"),
+        ]
+
+
+def preflight(origin: str | None, methods: str) -> Response:
+    """The answer to a browser's OPTIONS; the key, and with it the origin, is checked on the request itself."""
+    response = Response(204, b"")
+    allow_origin(response, origin)
+    response.headers += [
+        (b"access-control-allow-methods", methods.encode()),
+        (b"access-control-allow-headers", b"X-API-Key, Authorization, Content-Type, X-Request-ID"),
+        (b"access-control-max-age", b"7200"),
+    ]
+    return response
+
+
+def parameters(query: bytes) -> Iterable[tuple[str, str]]:
+    """Name and value of each parameter of a query string, in order."""
+    for pair in query.split(b"&"):
+        if pair:
+            name, _, value = pair.partition(b"=")
+            yield _unquote(name), _unquote(value)
+
+
+def _unquote(raw: bytes) -> str:
+    try:
+        return unquote_plus(raw.decode("ascii"), errors="strict")
+    except UnicodeDecodeError:
+        raise DomainError("invalid", "The query string is not percent-encoded UTF-8.") from None

@@ -1,0 +1,58 @@
+"""Decoding JSON into msgspec structs with errors that name the place."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from recomengine.lib.errors import DomainError, FieldError
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_NAMED = re.compile(r"`([^`]*)` (?:must|has)")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+
+
+def rows_of(body: bytes, name: str, limit: int) -> list[msgspec.Raw]:
+    """The undecoded rows of a batch: `{"<name>": […]}`, or a bare array.
+
+    Raises `malformed_json`, `invalid` (not a batch) or `batch_too_large`.
+    """
+    batch = parse_json(body, list[msgspec.Raw] | dict[str, msgspec.Raw])
+    if isinstance(batch, dict):
+        if set(batch) != {name}:
+            raise DomainError("invalid", f'Send {{"{name}": [...]}} and nothing beside it.')
+        batch = parse_json(bytes(batch[name]), list[msgspec.Raw], f"/{name}")
+    if len(batch) > limit:
+        raise DomainError("batch_too_large", f"A batch holds at most {limit} {name}; this one holds {len(batch)}.")
+    return batch
+
+
+def parse_json(body: bytes, kind: Any, pointer: str = "") -> Any:
+    """The body as `kind`; raises `malformed_json`, or `invalid` with the pointer of the wrong value."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise DomainError("invalid", errors=[field_error(error, pointer)]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DomainError("malformed_json", str(error)) from error
+
+
+def field_error(error: msgspec.ValidationError, prefix: str = "") -> FieldError:
+    """What msgspec found wrong, as pointer, code and sentence."""
+    found = _PLACE.match(str(error))
+    message, path = (found["message"], found["path"] or "$") if found else (str(error), "$")
+    pointer = prefix + pointer_of(path)
+    for pattern, code in ((_UNKNOWN, "unknown_field"), (_MISSING, "missing_field")):
+        named = pattern.search(message)
+        if named:
+            return {"pointer": f"{pointer}/{named[1]}", "code": code, "message": message}
+    named = _NAMED.match(message)
+    return {"pointer": f"{pointer}/{named[1]}" if named else pointer, "code": "invalid", "message": message}
+
+
+def pointer_of(path: str) -> str:
+    """msgspec's `$.items[0].price` as the RFC 6901 pointer `/items/0/price`."""
+    return re.sub(r"\[(\d+)\]", r"/\1", path.removeprefix("$").replace(".", "/")).replace("[...]", "")

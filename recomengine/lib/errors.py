@@ -1,0 +1,80 @@
+"""The errors every part of the API speaks: a stable code, a status, and a sentence that says what to do.
+
+Domain code raises `DomainError(code)`; the DRF exception handler and the hot path turn it into the same
+`application/problem+json` body (RFC 9457).
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, TypedDict
+
+CODES: Final[Mapping[str, tuple[int, str]]] = {
+    "malformed_json": (400, "The body is not valid JSON"),
+    "invalid": (400, "The request is not valid"),
+    "batch_too_large": (400, "The batch holds too many rows"),
+    "unknown_parameter": (400, "The request names a parameter that does not exist"),
+    "unknown_strategy": (400, "There is no strategy of that name"),
+    "missing_context": (400, "The strategy needs an item, a basket or a visitor"),
+    "authentication_required": (401, "An API key or a login is required"),
+    "invalid_key": (401, "The API key is unknown, revoked or expired"),
+    "not_authenticated": (401, "An API key or a login is required"),
+    "forbidden": (403, "This key may not do that"),
+    "origin_not_allowed": (403, "This publishable key is not allowed from this origin"),
+    "tenant_suspended": (403, "This tenant is suspended"),
+    "not_found": (404, "There is no such thing here"),
+    "unknown_placement": (404, "There is no placement of that key"),
+    "method_not_allowed": (405, "That method is not allowed here"),
+    "not_acceptable": (406, "The answer is JSON only"),
+    "conflict": (409, "That exists already"),
+    "training_in_progress": (409, "A training of this tenant is already under way"),
+    "payload_too_large": (413, "The body is too large"),
+    "unsupported_media_type": (415, "The body must be JSON"),
+    "misdirected_request": (421, "That endpoint is served by the API address"),
+    "throttled": (429, "Too many requests"),
+    "internal_error": (500, "Something went wrong on our side"),
+    "store_unavailable": (503, "The event store is away; try again"),
+    "overloaded": (503, "The server is busy; try again"),
+}
+
+
+class FieldError(TypedDict):
+    """One wrong value: where it is (RFC 6901 pointer), a stable code and a sentence."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class DomainError(Exception):
+    """A refusal with a stable `code`, listed in `CODES` and in docs/errors.md.
+
+    `detail` is a sentence for the person who reads it; `errors` name single fields; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self, code: str, detail: str = "", *, errors: Sequence[FieldError] = (), retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail or CODES[code][1])
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.retry_after = retry_after
+
+    @property
+    def status(self) -> int:
+        return CODES[self.code][0]
+
+
+def problem(error: DomainError) -> dict[str, Any]:
+    """The RFC 9457 body of an error, as JSON-ready data."""
+    status, title = CODES[error.code]
+    body: dict[str, Any] = {
+        "type": f"https://recomengine.dev/errors/{error.code}",
+        "title": title,
+        "status": status,
+        "detail": error.detail or f"{title}. {HTTPStatus(status).description}".strip(),
+        "code": error.code,
+    }
+    if error.errors:
+        body["errors"] = error.errors
+    return body

@@ -1,0 +1,21 @@
+"""The blocking Redis client and the naming of keys.
+
+Every key of a tenant begins with `{slug}:`, a hash tag, so that one tenant's keys share a slot of a cluster.
+Everything kept in Redis can be rebuilt from PostgreSQL and the model store.
+"""
+
+from functools import cache
+
+import redis
+from django.conf import settings
+
+
+@cache
+def client() -> "redis.Redis":
+    """The process's pooled client; replies are bytes."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=2)
+
+
+def key(slug: str, *parts: str) -> str:
+    """The Redis key of a tenant's thing, e.g. `{gift-shop}:items`."""
+    return ":".join((f"{{{slug}}}", *parts))

@@ -1,0 +1,268 @@
+"""Settings, all from the environment; docs/configuration.md lists every variable.
+
+Nothing needs to be set for local work: without DATABASE_URL and REDIS_URL the embedded services under `.local/` are
+used. `RECOMENGINE_ENV=production` refuses to start with a default secret or without real servers.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+import structlog
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from psycopg.conninfo import conninfo_to_dict
+
+from recomengine.local import paths
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+ENVIRONMENT = env.str("RECOMENGINE_ENV", default="local")
+if ENVIRONMENT not in {"local", "production"}:
+    raise ImproperlyConfigured(f"RECOMENGINE_ENV is {ENVIRONMENT!r}; set it to 'local' or 'production'.")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.bool("RECOMENGINE_DEBUG", default=False)
+
+
+def secret(name: str) -> str:
+    """A secret from the environment; outside production a fixed one, so that local restarts keep logins and keys."""
+    value = env.str(name, default="")
+    if PRODUCTION and (len(value) < 32 or value.startswith("local-only")):
+        raise ImproperlyConfigured(
+            f"{name} must be set to a random value of at least 32 characters in production. "
+            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+    return value or f"local-only-{name.lower()}-never-use-in-production"
+
+
+def server_url(name: str, local: str) -> str:
+    """The address of a server: from the environment, else (not in production) the embedded one."""
+    value = env.str(name, default="")
+    if PRODUCTION and not value:
+        raise ImproperlyConfigured(f"{name} must name a server in production; embedded services are for local use.")
+    return value or local
+
+
+SECRET_KEY = secret("DJANGO_SECRET_KEY")
+API_KEY_PEPPER = secret("RECOMENGINE_API_KEY_PEPPER")
+
+API_PORT = env.int("RECOMENGINE_API_PORT", default=5009)
+DASHBOARD_PORT = env.int("RECOMENGINE_DASHBOARD_PORT", default=3109)
+API_URL = env.str("RECOMENGINE_API_URL", default=f"http://127.0.0.1:{API_PORT}")
+DASHBOARD_URL = env.str("RECOMENGINE_DASHBOARD_URL", default=f"http://127.0.0.1:{DASHBOARD_PORT}")
+ALLOWED_HOSTS = env.list("RECOMENGINE_ALLOWED_HOSTS", default=[] if PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
+if PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("RECOMENGINE_ALLOWED_HOSTS must list the host names served in production.")
+CSRF_TRUSTED_ORIGINS = [DASHBOARD_URL]
+
+# --- Data -----------------------------------------------------------------------------------------------------------
+DATABASE_URL = server_url("DATABASE_URL", paths.database_url(BASE_DIR))
+REDIS_URL = server_url("REDIS_URL", paths.redis_url(BASE_DIR))
+MODEL_STORE = Path(env.str("RECOMENGINE_MODEL_STORE", default=str(BASE_DIR / ".local" / "models")))
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for a libpq address (URL or key=value)."""
+    parts: dict[str, Any] = dict(conninfo_to_dict(url))
+    return {
+        "ENGINE": "django_tenants.postgresql_backend",
+        "NAME": parts.pop("dbname", "recomengine"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": {**parts, "pool": {"min_size": 1, "max_size": 10, "timeout": 10}},
+    }
+
+
+def broker(url: str) -> str:
+    """The same Redis server in the form Celery's transport expects."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    return f"redis+socket://{parts.path}" + (f"?virtual_host={parts.query[3:]}" if parts.query[:3] == "db=" else "")
+
+
+DATABASES = {"default": database(DATABASE_URL)}
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "django"}}
+
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+TENANT_LIMIT_SET_CALLS = True
+
+CELERY_BROKER_URL = broker(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {
+    "train-tenants-with-new-events": {"task": "recommendations.train_stale", "schedule": timedelta(hours=1)},
+    "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
+    "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
+}
+
+# --- Applications ---------------------------------------------------------------------------------------------------
+SHARED_APPS = [
+    "django_tenants",
+    "tenants",
+    "recomengine",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "django_cotton",
+    "heroicons",
+]
+TENANT_APPS = ["catalog", "events", "experiments", "recommendations", "widgets", "analytics"]
+INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
+
+MIDDLEWARE = [
+    "recomengine.lib.requests.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "recomengine.urls"
+WSGI_APPLICATION = "recomengine.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- People and security --------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "tenants.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+LOGIN_URL = reverse_lazy("login")
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31536000 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/"],  # unfold evaluates Alpine expressions
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "https:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# --- Language, time, files ------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- API ------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "recomengine.lib.api.CursorPages",
+    "EXCEPTION_HANDLER": "recomengine.lib.api.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "RecomEngine API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "Catalogue and behaviour in, recommendations out.",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+UNFOLD = {"SITE_TITLE": "RecomEngine operators", "SITE_HEADER": "RecomEngine"}
+
+# --- Logs -----------------------------------------------------------------------------------------------------------
+_log_processors: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+structlog.configure(
+    processors=[*_log_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "structured": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer() if PRODUCTION else structlog.dev.ConsoleRenderer(colors=False),
+            ],
+            "foreign_pre_chain": _log_processors,
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "root": {"handlers": ["console"], "level": env.str("RECOMENGINE_LOG_LEVEL", default="INFO")},
+    "loggers": {"django.db.backends": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}

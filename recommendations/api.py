@@ -1,0 +1,222 @@
+"""The recommendation endpoints: the hot ones' place in the schema, placements, strategies and models."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recommendations import placements, tasks
+from recommendations.models import ModelRun, Placement
+from recommendations.strategies import STRATEGIES
+from recommendations.types import MAX_LIMIT
+from recomengine.lib.api import CursorPages, HotEndpoint
+from recomengine.lib.errors import DomainError
+from tenants import tenancy
+from tenants.types import Scope
+
+
+class ReasonSchema(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    because_of = serializers.CharField(required=False, help_text="The item_id this is shown for.")
+    count = serializers.IntegerField(help_text="How many shoppers or orders support it.")
+    text = serializers.CharField(help_text="The evidence in words.")
+
+
+class RecommendedSchema(serializers.Serializer[Any]):
+    item_id = serializers.CharField()
+    position = serializers.IntegerField()
+    score = serializers.FloatField()
+    source = serializers.CharField(help_text="The strategy that proposed it.")
+    reason = ReasonSchema()
+    product = serializers.DictField()
+
+
+class EmptyReasonSchema(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class SlateSchema(serializers.Serializer[Any]):
+    recommendation_id = serializers.CharField()
+    placement = serializers.CharField()
+    strategy = serializers.CharField()
+    experiment = serializers.DictField(allow_null=True)
+    model_version = serializers.CharField(allow_null=True)
+    fallback_share = serializers.FloatField(help_text="Share of items that the first strategy did not supply, 0 to 1.")
+    context = serializers.DictField()
+    items = RecommendedSchema(many=True)
+    empty_reason = EmptyReasonSchema(required=False)
+
+
+class QuerySchema(serializers.Serializer[Any]):
+    placement = serializers.CharField(required=False, default="home")
+    strategy = serializers.ChoiceField(choices=list(STRATEGIES), required=False)
+    item_id = serializers.ListField(child=serializers.CharField(), required=False)
+    session_items = serializers.ListField(child=serializers.CharField(), required=False)
+    exclude = serializers.ListField(child=serializers.CharField(), required=False)
+    visitor_id = serializers.CharField(required=False)
+    user_id = serializers.CharField(required=False)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT)
+
+
+_PARAMETERS = [
+    OpenApiParameter("placement", str, description="Which slot of the page; `home` by default."),
+    OpenApiParameter("strategy", str, description="Asked first, instead of the placement's own first strategy."),
+    OpenApiParameter("item_id", str, many=True, description="The product at hand; repeated for a basket."),
+    OpenApiParameter("session_items", str, many=True, description="Items of this visit, newest first."),
+    OpenApiParameter("exclude", str, many=True, description="Items not to show."),
+    OpenApiParameter("visitor_id", str),
+    OpenApiParameter("user_id", str),
+    OpenApiParameter("limit", int, description=f"1 to {MAX_LIMIT}; the placement's limit by default."),
+]
+
+
+class RecommendationsView(HotEndpoint):
+    required_scope = Scope.RECOMMEND
+
+    @extend_schema(parameters=_PARAMETERS, responses=SlateSchema)
+    def get(self, request: Request) -> Response:
+        """Recommend items for a placement, an item, a basket or a visitor."""
+        return self.handle(request)
+
+    @extend_schema(request=QuerySchema, responses={200: SlateSchema})
+    def post(self, request: Request) -> Response:
+        """The same, with the parameters as JSON."""
+        return self.handle(request)
+
+
+class PlacementSchema(serializers.ModelSerializer[Placement]):
+    class Meta:
+        model = Placement
+        fields = ["key", "name", "cascade", "limit", "created_at", "updated_at"]
+        read_only_fields = ["created_at", "updated_at"]
+
+    def validate_cascade(self, cascade: list[str]) -> list[str]:
+        placements.check_cascade(cascade)
+        return cascade
+
+
+class PlacementPageSchema(serializers.Serializer[Any]):
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = PlacementSchema(many=True)
+
+
+class PlacementsView(APIView):
+    @extend_schema(responses=PlacementPageSchema, operation_id="placements_list")
+    def get(self, request: Request) -> Response:
+        """List the placements."""
+        pages = CursorPages()
+        with tenancy.use(request.auth.tenant):
+            page = pages.paginate_queryset(Placement.objects.all(), request, view=self)
+        return pages.get_paginated_response(PlacementSchema(page or [], many=True).data)
+
+    @extend_schema(request=PlacementSchema, responses={201: PlacementSchema})
+    def post(self, request: Request) -> Response:
+        """Add a placement; it is served within a second."""
+        return Response(_saved(request, PlacementSchema(data=_known_fields(request))), status=201)
+
+
+class PlacementView(APIView):
+    @extend_schema(responses=PlacementSchema)
+    def get(self, request: Request, key: str) -> Response:
+        """Read one placement."""
+        return Response(PlacementSchema(_placement(request, key)).data)
+
+    @extend_schema(request=PlacementSchema(partial=True), responses=PlacementSchema)
+    def patch(self, request: Request, key: str) -> Response:
+        """Change a placement; the change is served within a second."""
+        serializer = PlacementSchema(_placement(request, key), data=_known_fields(request), partial=True)
+        return Response(_saved(request, serializer))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, key: str) -> Response:
+        """Remove a placement."""
+        placement = _placement(request, key)
+        with tenancy.use(request.auth.tenant):
+            placement.delete()
+        placements.publish(request.auth.tenant)
+        return Response(status=204)
+
+
+def _placement(request: Request, key: str) -> Placement:
+    with tenancy.use(request.auth.tenant):
+        placement = Placement.objects.filter(key=key).first()
+    if placement is None:
+        raise DomainError("not_found", f"There is no placement {key!r} here.")
+    return placement
+
+
+def _known_fields(request: Request) -> Any:
+    unknown = set(request.data) - set(PlacementSchema.Meta.fields) if isinstance(request.data, dict) else set()
+    if unknown:
+        raise DomainError("invalid", f"Unknown field: {', '.join(sorted(unknown))}.")
+    return request.data
+
+
+def _saved(request: Request, serializer: PlacementSchema) -> Any:
+    with tenancy.use(request.auth.tenant):
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+    placements.publish(request.auth.tenant)
+    return serializer.data
+
+
+class StrategySchema(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    anchors = serializers.CharField(help_text="What it starts from: items, session, history or none.")
+
+
+class StrategiesView(APIView):
+    pagination_class = None
+
+    @extend_schema(responses=StrategySchema(many=True))
+    def get(self, request: Request) -> Response:
+        """List the strategies that a placement can name."""
+        return Response(
+            {"results": StrategySchema(list(STRATEGIES.values()), many=True).data, "next": None, "previous": None}
+        )
+
+
+class ModelRunSchema(serializers.ModelSerializer[ModelRun]):
+    """One training run."""
+
+    class Meta:
+        model = ModelRun
+        fields = [
+            "version", "status", "stage", "started_at", "finished_at", "data_from", "data_to", "events", "items",
+            "report", "error",
+        ]  # fmt: skip
+
+
+class ModelRunPageSchema(serializers.Serializer[Any]):
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = ModelRunSchema(many=True)
+
+
+class ModelsView(APIView):
+    @extend_schema(responses=ModelRunPageSchema)
+    def get(self, request: Request) -> Response:
+        """List training runs, newest first."""
+        pages = CursorPages()
+        with tenancy.use(request.auth.tenant):
+            page = pages.paginate_queryset(ModelRun.objects.all(), request, view=self)
+        return pages.get_paginated_response(ModelRunSchema(page or [], many=True).data)
+
+
+class QueuedSchema(serializers.Serializer[Any]):
+    status = serializers.CharField()
+
+
+class TrainView(APIView):
+    @extend_schema(request=None, responses={202: QueuedSchema})
+    def post(self, request: Request) -> Response:
+        """Train in the background; `GET models` shows the run."""
+        tasks.train.delay(request.auth.tenant.slug)
+        return Response({"status": "queued"}, status=202)

@@ -1,0 +1,64 @@
+"""Placements: what each slot on a page shows, kept in PostgreSQL and followed by every serving process."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from django.db import transaction
+
+from recommendations.models import Placement
+from recommendations.strategies import STRATEGIES
+from recommendations.types import PlacementConfig
+from recomengine.lib import redis
+from recomengine.lib.errors import DomainError
+from tenants import live, tenancy
+from tenants.types import TenantRef
+
+BUILT_IN: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "home": ("Home page", ("for_you", "trending", "popular")),
+    "pdp": ("Product page", ("also_viewed", "bought_together", "similar", "trending", "popular")),
+    "pdp-bought-together": ("Product page: bought together", ("bought_together", "also_viewed", "similar", "popular")),
+    "pdp-similar": ("Product page: similar", ("similar", "also_viewed", "trending", "popular")),
+    "cart": ("Cart", ("bought_together", "also_viewed", "trending", "popular")),
+    "category": ("Category page", ("session", "for_you", "trending", "popular")),
+}
+DEFAULTS: Final = {key: PlacementConfig(key, cascade) for key, (_, cascade) in BUILT_IN.items()}
+
+
+def config_key(slug: str) -> str:
+    return redis.key(slug, "config")
+
+
+def create_built_in(tenant: TenantRef) -> None:
+    """Give a tenant the placements that it lacks of those every shop starts with."""
+    with tenancy.use(tenant), transaction.atomic():
+        Placement.objects.bulk_create(
+            [Placement(key=key, name=name, cascade=list(cascade)) for key, (name, cascade) in BUILT_IN.items()],
+            ignore_conflicts=True,
+        )
+    publish(tenant)
+
+
+def publish(tenant: TenantRef) -> None:
+    """Show the placements as they are now to every serving process."""
+    with tenancy.use(tenant):
+        configs = {placement.key: placement.config for placement in Placement.objects.all()}
+    redis.client().set(config_key(tenant.slug), msgspec.msgpack.encode(configs))
+    live.changed(tenant.slug, "config")
+
+
+def decode(packed: bytes | None) -> Mapping[str, PlacementConfig]:
+    """The published placements; the built-in ones where nothing is published."""
+    if packed is None:
+        return DEFAULTS
+    configs: Mapping[str, PlacementConfig] = msgspec.msgpack.decode(packed, type=dict[str, PlacementConfig])
+    return configs
+
+
+def check_cascade(cascade: list[str]) -> None:
+    """Refuse a cascade that is empty, repeats itself or names an unknown strategy."""
+    for name in cascade:
+        if name not in STRATEGIES:
+            raise DomainError("unknown_strategy", f"There is no strategy {name!r}; there are {', '.join(STRATEGIES)}.")
+    if not cascade or len(set(cascade)) < len(cascade):
+        raise DomainError("invalid", "A cascade names at least one strategy, and none twice.")

@@ -1,0 +1,73 @@
+"""What is asked of the recommender, what a strategy proposes, and what is shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MAX_LIMIT = 50
+DEFAULT_LIMIT = 10
+
+
+class Neighbour(NamedTuple):
+    """One entry of a neighbour list: the item's internal id, its score, and how many shoppers or orders support it."""
+
+    item: int
+    score: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request for a slate. `items` are the product or basket at hand, newest context first."""
+
+    placement: str = "home"
+    strategy: str | None = None
+    items: tuple[str, ...] = ()
+    session_items: tuple[str, ...] = ()
+    visitor_id: str | None = None
+    user_id: str | None = None
+    exclude: frozenset[str] = frozenset()
+    limit: int | None = None
+    fill: bool = True
+
+
+class Candidate(NamedTuple):
+    """An item a strategy proposes, best first, with the evidence for it."""
+
+    item: int
+    score: float
+    source: str
+    reason: str
+    because_of: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementConfig:
+    """What a placement shows: strategies in the order they are asked, and how many items."""
+
+    key: str
+    cascade: tuple[str, ...]
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(slots=True)
+class Slate:
+    """What is shown: candidates with their product JSON, and where they come from."""
+
+    placement: str
+    strategy: str
+    model_version: str | None
+    items: list[tuple[Candidate, str, bytes]] = field(default_factory=list)
+    cold: bool = True
+    empty_reason: str | None = None
+
+    @property
+    def fallback_share(self) -> float:
+        """The share of items that the first strategy did not supply."""
+        if not self.items:
+            return 0.0
+        return sum(candidate.source != self.strategy for candidate, _, _ in self.items) / len(self.items)
+
+
+NeighbourList = Sequence[Neighbour]

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from recommendations import api
+
+urlpatterns = [
+    path("recommendations", api.RecommendationsView.as_view(), name="recommendations"),
+    path("placements", api.PlacementsView.as_view(), name="placements"),
+    path("placements/<str:key>", api.PlacementView.as_view(), name="placement"),
+    path("strategies", api.StrategiesView.as_view(), name="strategies"),
+    path("models", api.ModelsView.as_view(), name="models"),
+    path("models/train", api.TrainView.as_view(), name="models-train"),
+]
