@@ -49,7 +49,10 @@ async def compare(url: str) -> None:
     await fill(client)
 
     async def through_redis_asyncio() -> list[Any]:
-        return await client.pipeline(transaction=False).hmget("items", FIELDS).get("neighbours").execute()
+        pipeline = client.pipeline(transaction=False)
+        pipeline.hmget("items", FIELDS)
+        pipeline.get("neighbours")
+        return await pipeline.execute()
 
     async def through_mux() -> list[Any]:
         return await mux.pipeline([("HMGET", "items", *FIELDS), ("GET", "neighbours")])
