@@ -17,8 +17,10 @@ from recomengine.lib.errors import DomainError
 
 RETENTION: Final = timedelta(days=396)
 CLOCK_AHEAD: Final = timedelta(hours=48)
+_TYPES: Final = frozenset(map(str, EventType))
 _NEED_ITEMS: Final = frozenset(EventType) - {EventType.IMPRESSION}
 _NEED_PRICES: Final = frozenset({EventType.PURCHASE})
+_NO_PROPERTIES: Final = frozenset({b"", b"null"})
 _decode = msgspec.json.Decoder(EventIn).decode
 
 
@@ -96,7 +98,7 @@ def normalise(event: EventIn, context: Context) -> None:
 
 def known_type(event: EventIn, context: Context) -> None:
     """Only the types the contract names."""
-    if event.type not in EventType:
+    if event.type not in _TYPES:
         raise Drop("unknown_type", f"There is no event type {event.type[:40]!r}; use one of {', '.join(EventType)}.", "/type")
 
 
@@ -129,9 +131,9 @@ def timely(event: EventIn, context: Context) -> None:
 
 def storable(event: EventIn, context: Context) -> None:
     """Properties are an object of bounded size that PostgreSQL can hold (it has no NUL character)."""
-    if event.properties is None:
-        return
     raw = bytes(event.properties)
+    if raw in _NO_PROPERTIES:
+        return
     if len(raw) > MAX_PROPERTIES_BYTES:
         raise Drop("properties_too_large", f"`properties` is limited to {MAX_PROPERTIES_BYTES} bytes.", "/properties")
     try:
@@ -149,7 +151,8 @@ STEPS: Final[tuple[Step, ...]] = (known_type, normalise, identified, complete, t
 def to_rows(event: EventIn, context: Context) -> list[EventRow]:
     """One row an item line; an event without items is one row without an item."""
     event_id = event.event_id or uuid4()
-    properties = bytes(event.properties).decode() if event.properties is not None else None
+    raw = bytes(event.properties)
+    properties = None if raw in _NO_PROPERTIES else raw.decode()
     visitor = event.visitor_id or event.user_id or ""
     occurred_at = event.occurred_at or context.now
     lines: list[tuple[str | None, int, object]] = [(i.item_id, i.quantity, i.price) for i in event.items] or [(None, 1, None)]

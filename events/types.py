@@ -54,7 +54,7 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     recommendation_id: Identifier | None = None
     placement: Identifier | None = None
     position: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
-    properties: msgspec.Raw | None = None
+    properties: msgspec.Raw = msgspec.Raw()
 
     def __post_init__(self) -> None:
         check_amount("price", self.price)

@@ -1,16 +1,116 @@
-"""From interactions and catalogue to the tables that are served: runs the pure algorithms and names their results."""
+"""From catalogue and interactions to the tables that are served: runs the pure algorithms and lays out their results."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final
 
+import ibis
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catalog.reading import ItemContent
+from recommendations import packing
+from recommendations.algorithms import baskets, content, coview, popularity
+from recommendations.algorithms.engine import open_engine
+from recommendations.algorithms.types import INTERACTIONS, CatalogItem
+from recommendations.modelstore import SCHEMA
+
+POPULAR_OVER: Final = timedelta(days=90)
+Report = dict[str, Any]
 
 
-def build(items: Sequence[ItemContent], interactions: pa.Table) -> tuple[dict[str, pa.Table], dict[str, Any]]:
-    raise NotImplementedError
+def build(items: Sequence[ItemContent], events: pa.Table) -> tuple[dict[str, pa.Table], Report]:
+    """Every table of a model (in the model store's schema), and what is worth knowing about them.
+
+    `events` has the columns of `events.reading.INTERACTIONS`; lines of items that are not in the catalogue are left out
+    and counted.
+    """
+    known = numbered(items, events)
+    keys = pa.table({"item": pa.array([item.id for item in items], pa.int64()), "key": [item.item_id for item in items]})
+    with open_engine() as engine:
+        engine.con.register("interactions", known)
+        interactions = engine.table("interactions")
+        params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
+        run = _runner(engine)
+        pairs = run("coview", coview.coview(interactions, params))
+        together = run("baskets", baskets.bought_together(interactions, baskets.PRODUCT_PAGE))
+        carts = run("carts", baskets.bought_together(interactions, baskets.CART))
+        alike = run("content", content.similar([_content(item) for item in items]))
+        cold = run("cold", content.two_hop(alike, together if together.count().execute() else pairs))
+        similar = run("similar", alike.anti_join(cold, "item").union(cold))
+        lists = _lists(interactions)
+        lists_rows = engine.to_pyarrow(lists)
+        tables = {
+            "coview": _keyed(engine.to_pyarrow(pairs), keys),
+            "baskets": _keyed(engine.to_pyarrow(together), keys),
+            "carts": _keyed(engine.to_pyarrow(carts), keys),
+            "similar": _keyed(engine.to_pyarrow(similar), keys),
+            "lists": _in_order(lists_rows),
+        }
+    return tables, report(tables, events, known, "purchasing" if params is coview.PURCHASING else "browsing")
+
+
+def numbered(items: Sequence[ItemContent], events: pa.Table) -> pa.Table:
+    """The events with the catalogue's numbers for item ids, as the algorithms' INTERACTIONS."""
+    ids = pa.array([item.item_id for item in items], pa.string())
+    numbers = pa.array([item.id for item in items], pa.int64())
+    item = numbers.take(pc.index_in(events["item_id"].combine_chunks(), value_set=ids))
+    table = events.drop_columns("item_id").append_column("item", item)
+    return table.filter(pc.is_valid(item)).select(INTERACTIONS.names).cast(INTERACTIONS.to_pyarrow())
+
+
+def report(tables: dict[str, pa.Table], events: pa.Table, known: pa.Table, setting: str) -> Report:
+    """Sizes and settings, as `GET models` and the dashboard show them."""
+    return {
+        "tables": {
+            name: {"lists": pc.count_distinct(table["key"]).as_py(), "entries": table.num_rows}
+            for name, table in tables.items()
+        },
+        "coview_setting": setting,
+        "events_of_unknown_items": events.num_rows - known.num_rows,
+    }
 
 
 def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    raise NotImplementedError
+    """The lists of a table in the model store's schema, packed for Redis; scores are scaled to at most `packing.SCALE`."""
+    if not table.num_rows:
+        return
+    items, counts = table["item"].to_numpy(), table["count"].to_numpy()
+    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
+    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
+    keys = table["key"].take(pa.array(starts)).to_pylist()
+    for key, start, end in zip(keys, starts, [*starts[1:], table.num_rows], strict=True):
+        yield key, packing.pack(items[start:end], scores[start:end], counts[start:end])
+
+
+def _runner(engine: Any) -> Callable[[str, ibis.Table], ibis.Table]:
+    """Execute an expression once and keep its result under a name, for the expressions that build on it."""
+
+    def run(name: str, expression: ibis.Table) -> ibis.Table:
+        table: ibis.Table = engine.create_table(name, expression)
+        return table
+
+    return run
+
+
+def _lists(interactions: ibis.Table) -> ibis.Table:
+    """The whole-shop lists, each under its strategy's name."""
+    since = interactions.occurred_at.max().as_scalar() - ibis.interval(days=POPULAR_OVER.days)
+    recent = interactions.filter(interactions.occurred_at >= since)
+    popular = popularity.popular(recent).mutate(key=ibis.literal("popular"))
+    return popular.union(popularity.trending(interactions).mutate(key=ibis.literal("trending")))
+
+
+def _content(item: ItemContent) -> CatalogItem:
+    return CatalogItem(item.id, item.title, item.brand, item.categories, item.attributes)
+
+
+def _keyed(neighbours: pa.Table, keys: pa.Table) -> pa.Table:
+    """Neighbour lists under their items' external ids."""
+    named = neighbours.join(keys, "item").drop_columns("item").rename_columns({"neighbour": "item"})
+    return _in_order(named)
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    return table.select(SCHEMA.names).cast(SCHEMA).sort_by([("key", "ascending"), ("rank", "ascending")])

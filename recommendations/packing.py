@@ -6,20 +6,23 @@ little-endian. Half floats keep three digits, which is enough to rank 50 neighbo
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommendations.types import Neighbour
 
+SCALE: Final = 1024.0  # the best score of a table; gives weak neighbours room in a half float
 ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
 _unpack = struct.Struct("<IeH").iter_unpack
 
 
-def pack(items: NDArray[np.int64], scores: NDArray[np.float64], counts: NDArray[np.int64]) -> bytes:
-    """One list, best first. Scores are scaled by the caller to lie within half floats' range."""
+def pack(items: NDArray[np.int64], scores: NDArray[np.floating[Any]], counts: NDArray[np.int64]) -> bytes:
+    """One list, best first; scores from 0 to SCALE."""
     entries = np.empty(len(items), ENTRY)
+    if len(items) and int(items.max()) > 0xFFFFFFFF:
+        raise OverflowError("an item's internal id no longer fits 32 bits")
     entries["item"], entries["score"], entries["count"] = items, scores, np.minimum(counts, 0xFFFF)
     return entries.tobytes()
 

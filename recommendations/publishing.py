@@ -12,7 +12,7 @@ from recomengine.lib import redis
 from tenants.live import live_key
 from tenants.types import TenantRef
 
-TABLES: Final = ("coview", "baskets", "similar", "lists")
+TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
 SUPERSEDED_KEPT: Final = timedelta(minutes=5)
 _CHUNK: Final = 2_000
 

@@ -15,7 +15,7 @@ from catalog.cards import cards_key
 from catalog.types import Card
 from events.history import LENGTH, user_key, visitor_key
 from recommendations.algorithms.scoring import score_history
-from recommendations.packing import unpack
+from recommendations.packing import SCALE, unpack
 from recommendations.publishing import table_key
 from recommendations.strategies import LISTS, STRATEGIES, Anchors, Strategy
 from recommendations.types import Candidate, PlacementConfig, Query, Slate
@@ -97,8 +97,8 @@ def plan(slug: str, query: Query, cascade: Sequence[Strategy], version: str) -> 
     """The reads that the cascade needs; a strategy without anything to start from is left out."""
     steps = []
     for strategy in cascade:
-        table = table_key(slug, version, strategy.table)
         anchors = anchors_of(strategy, query)
+        table = table_key(slug, version, strategy.table_for(len(anchors)))
         if strategy.anchors is Anchors.NONE:
             steps.append(Step(strategy, (), ("HMGET", table, strategy.name)))
         elif anchors:
@@ -182,7 +182,7 @@ def body(answer: Slate, recommendation_id: str) -> dict[str, Any]:
             {
                 "item_id": item_id,
                 "position": position,
-                "score": round(candidate.score, 5),
+                "score": round(candidate.score / SCALE, 5),
                 "source": candidate.source,
                 "reason": reason(candidate),
                 "product": msgspec.Raw(product),

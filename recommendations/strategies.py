@@ -32,6 +32,10 @@ class Strategy:
     sentence: str
     decay: float = math.inf
     max_anchors: int = 10
+    basket_table: str = ""  # read instead of `table` when there are several anchors
+
+    def table_for(self, anchors: int) -> str:
+        return self.basket_table if self.basket_table and anchors > 1 else self.table
 
     def weight(self, position: int) -> float:
         return math.exp(-position / self.decay)
@@ -50,7 +54,7 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
         Strategy(
             "bought_together", "Bought together", "Items that share orders with this item or basket.",
             "baskets", Anchors.ITEMS, "bought_together", "{count} orders with {because_of} also hold this",
-            max_anchors=20,
+            max_anchors=20, basket_table="carts",
         ),
         Strategy(
             "similar", "Similar", "Items alike in title, category, brand and attributes, and what goes with those.",

@@ -92,10 +92,14 @@ def publish(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> 
     publishing.flip(tenant, version)
 
 
+def has_published(tenant: TenantRef) -> bool:
+    """Whether any model of the tenant has been published."""
+    return _published(tenant) is not None
+
+
 def restore(tenant: TenantRef) -> bool:
     """Fill Redis from the model store if it does not hold what was published; returns whether it had to."""
-    with tenancy.use(tenant):
-        run = ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).first()
+    run = _published(tenant)
     if run is None or publishing.is_live(tenant, run.version):
         return False
     publish(tenant, run.version, modelstore.load(tenant, run.version))
@@ -104,9 +108,13 @@ def restore(tenant: TenantRef) -> bool:
 
 def is_stale(tenant: TenantRef) -> bool:
     """Whether events have come in since the last published training began."""
-    with tenancy.use(tenant):
-        run = ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).first()
+    run = _published(tenant)
     return events.any_since(tenant, run.started_at if run else None)
+
+
+def _published(tenant: TenantRef) -> ModelRun | None:
+    with tenancy.use(tenant):
+        return ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).first()
 
 
 def _finish(tenant: TenantRef, run: ModelRun) -> None:

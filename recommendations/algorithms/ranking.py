@@ -1,0 +1,40 @@
+"""The last steps of every job: direct the pairs, order, cut and type the rows."""
+
+import ibis
+
+from recommendations.algorithms.types import NEIGHBOURS, RANKING
+
+
+def both_ways(pairs: ibis.Table) -> ibis.Table:
+    """Turn each unordered pair (low, high, up, down, count) into two rows (item, neighbour, weight, count).
+
+    `up` is the weight of `high` as a neighbour of `low`, `down` that of `low` as a neighbour of `high`.
+    """
+    up = pairs.select("count", item="low", neighbour="high", weight="up")
+    down = pairs.select("count", item="high", neighbour="low", weight="down")
+    return ibis.union(up, down)
+
+
+def rank_neighbours(scored: ibis.Table, k: int) -> ibis.Table:
+    """Keep the k best neighbours of each item, as NEIGHBOURS.
+
+    `scored` has item, neighbour, score, count. Scores are rounded to single precision before they are compared, so that
+    the order in which a parallel engine happens to add them cannot reorder ties; ties go to the smaller neighbour.
+    """
+    typed = scored.cast({"score": "float32"}).filter(ibis._.score > 0)
+    best_first = ibis.window(group_by="item", order_by=[ibis.desc("score"), "neighbour"])
+    return _cut(typed, best_first, k).select(*NEIGHBOURS.names).cast(NEIGHBOURS)
+
+
+def rank_items(scored: ibis.Table, k: int) -> ibis.Table:
+    """Keep the k best items of one list, as RANKING; rounding and ties as in `rank_neighbours`.
+
+    `scored` has item, score, count.
+    """
+    typed = scored.cast({"score": "float32"}).filter(ibis._.score > 0)
+    best_first = ibis.window(order_by=[ibis.desc("score"), "item"])
+    return _cut(typed, best_first, k).select(*RANKING.names).cast(RANKING)
+
+
+def _cut(scored: ibis.Table, best_first: ibis.expr.builders.WindowBuilder, k: int) -> ibis.Table:
+    return scored.mutate(rank=ibis.row_number().over(best_first) + 1).filter(ibis._.rank <= k)

@@ -1,0 +1,64 @@
+"""Column schemas, event weights and small value types that the algorithms share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import ibis
+
+INTERACTIONS: Final = ibis.schema(
+    {
+        "visitor": "string",
+        "session": "string",  # null: derived from gaps
+        "type": "string",
+        "item": "int64",
+        "occurred_at": "timestamp('UTC')",
+        "order_id": "string",  # null: not a purchase
+        "quantity": "int64",  # null: one
+    }
+)
+"""One row per (event, item line); `item` is the tenant's internal number of the item."""
+
+SESSION_EVENTS: Final = ibis.schema(
+    {"session": "string", "position": "int64", "item": "int64", "ended_at": "timestamp('UTC')"}
+)
+"""One row per step of a session; `position` rises by one, `ended_at` is the session's last moment."""
+
+NEIGHBOURS: Final = ibis.schema(
+    {"item": "int64", "neighbour": "int64", "score": "float32", "count": "int64", "rank": "int64"}
+)
+"""One row per neighbour: `score` > 0, `count` the evidence behind it, `rank` 1 (best) to k within the item."""
+
+RANKING: Final = ibis.schema({"item": "int64", "score": "float64", "count": "int64", "rank": "int64"})
+"""One row per item of a single list: `score` > 0, `count` distinct visitors, `rank` from 1 (best)."""
+
+EVENT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
+    {"purchase": 5.0, "add_to_cart": 3.0, "click": 1.0, "view": 1.0}
+)
+"""How much one event of a type says in an item's favour; a type not named here says nothing."""
+
+POSITIVE_TYPES: Final[tuple[str, ...]] = tuple(EVENT_WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogItem:
+    """What the content algorithm reads of an item; `categories` are paths such as "Home > Kitchen > Mugs"."""
+
+    item: int
+    title: str
+    brand: str = ""
+    categories: tuple[str, ...] = ()
+    attributes: str = ""
+
+
+class Candidate(NamedTuple):
+    """An item proposed for a slate; a tuple because hundreds are made per request.
+
+    `because_of` is the index of the anchor that contributed most to `score`, `evidence` the `count` in its list.
+    """
+
+    item: int
+    score: float
+    because_of: int
+    evidence: int

@@ -1,0 +1,34 @@
+"""Slates for people to look at: the serving path itself, driven over the blocking client."""
+
+import time
+from collections.abc import Mapping
+
+from recommendations import placements, serving
+from recommendations.types import PlacementConfig, Query, Slate
+from recomengine.lib import redis
+from tenants.live import live_key
+from tenants.types import TenantRef
+
+
+def slate(tenant: TenantRef, query: Query) -> Slate:
+    """What the API would answer to this query now."""
+    client = redis.client()
+    pointer = client.hget(live_key(tenant.slug), "model")
+    placement = published(tenant).get(query.placement) or PlacementConfig(query.placement, ("popular",))
+    version = pointer.decode() if pointer else None
+    reads = serving.slate(tenant.slug, query, placement, version, time.time())
+    try:
+        commands = next(reads)
+        while True:
+            pipeline = client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            commands = reads.send(pipeline.execute())
+    except StopIteration as done:
+        answer: Slate = done.value
+        return answer
+
+
+def published(tenant: TenantRef) -> Mapping[str, PlacementConfig]:
+    """The placements as the serving processes see them."""
+    return placements.decode(redis.client().get(placements.config_key(tenant.slug)))

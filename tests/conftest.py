@@ -1,0 +1,121 @@
+"""Two tenants in every run, real PostgreSQL, a real Redis-compatible server, and data that is really committed."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import setup_databases, teardown_databases
+from pytest_django.plugin import DjangoDbBlocker
+
+from recomengine.lib import redis
+from recommendations import placements
+from tenants import keys
+from tenants.models import ApiKey, Tenant, User
+from tenants.provisioning import create_tenant
+from tenants.types import KeyType, TenantRef
+from tests.api import Api, start_edge
+
+TENANT_TABLES = (
+    "catalog_item", "events_event", "events_eventkey", "recommendations_modelrun", "recommendations_placement",
+)  # fmt: skip
+
+
+def _redis_database(url: str, number: int) -> str:
+    """The same server, another database."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return urlunsplit(parts._replace(query=urlencode({**dict(parse_qsl(parts.query)), "db": number})))
+    return urlunsplit(parts._replace(path=f"/{number}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each worker has its own Redis database and model store (pytest-django gives it its own PostgreSQL database)."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    settings.REDIS_URL = _redis_database(settings.REDIS_URL, 1 + int(worker) % 15)
+    settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+    settings.MODEL_STORE = Path(tmp_path_factory.mktemp("models"))
+    redis.client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """The worker's own database, migrated; pytest-django's own fixture makes one only for tests it marks."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        yield
+        teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def tenants(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[Tenant, Tenant]]:
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_database()")
+            assert cursor.fetchone()[0].startswith("test_")
+        yield create_tenant("shop-a", "Shop A"), create_tenant("shop-b", "Shop B", currency="USD")
+
+
+@pytest.fixture(autouse=True)
+def database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave nothing behind: tests commit for real, and what they committed goes afterwards.
+
+    Only tests that ask for a tenant (or mark themselves `django_db`) touch the database.
+    """
+    if "tenants" not in request.fixturenames:
+        yield
+        return
+    a, b = request.getfixturevalue("tenants")
+    yield
+    connection.set_schema_to_public()
+    with connection.cursor() as cursor:
+        names = [f"{tenant.schema_name}.{table}" for tenant in (a, b) for table in TENANT_TABLES]
+        cursor.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
+    User.objects.all().delete()
+    ApiKey.objects.all().delete()
+    Tenant.objects.exclude(pk__in=[a.pk, b.pk]).delete()
+    Tenant.objects.update(status=Tenant.Status.ACTIVE, notice="")
+    redis.client().flushdb()
+
+
+@pytest.fixture
+def tenant_a(tenants: tuple[Tenant, Tenant]) -> TenantRef:
+    placements.create_built_in(tenants[0].ref)
+    return tenants[0].ref
+
+
+@pytest.fixture
+def tenant_b(tenants: tuple[Tenant, Tenant]) -> TenantRef:
+    placements.create_built_in(tenants[1].ref)
+    return tenants[1].ref
+
+
+@pytest.fixture(scope="session")
+def edge(tenants: tuple[Tenant, Tenant], own_servers: None) -> Iterator[Any]:
+    """The API's ASGI application, running in an event loop of its own."""
+    with start_edge() as running:
+        yield running
+
+
+@pytest.fixture
+def api_a(edge: Any, tenant_a: TenantRef) -> Api:
+    """Shop A's API, called with a read-write key."""
+    return Api(edge, new_key(tenant_a))
+
+
+@pytest.fixture
+def api_b(edge: Any, tenant_b: TenantRef) -> Api:
+    """Shop B's API, called with a read-write key."""
+    return Api(edge, new_key(tenant_b))
+
+
+def new_key(tenant: TenantRef, key_type: KeyType = KeyType.READ_WRITE, **options: Any) -> str:
+    return str(keys.create_key(Tenant.objects.get(slug=tenant.slug), key_type, **options))
