@@ -18,7 +18,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -27,6 +27,10 @@ import hiredis
 Argument: TypeAlias = bytes | str | int | float
 Reply: TypeAlias = Any  # bytes, int, None, a list of replies or a ReplyError; the caller knows its command
 
+ADDRESSES: Final = (
+    "redis://[[user]:password@]host[:port][/db], rediss://… (TLS, verified) or unix://[[user]:password@]/path[?db=N], "
+    "with special characters in user and password percent-encoded"
+)
 FIRST_BACKOFF: Final = 0.05  # seconds
 MAX_BACKOFF: Final = 1.0  # seconds
 MAX_UNSENT: Final = 64 * 2**20  # bytes the server has not taken yet; beyond them calls are refused
@@ -65,17 +69,24 @@ class _Server:
     host: str
     port: int
     tls: bool
-    greeting: list[tuple[Argument, ...]]
+    greeting: list[tuple[Argument, ...]] = field(repr=False)  # holds the password
 
     @classmethod
     def of(cls, url: str) -> "_Server":
-        """Parse an address as `redis.from_url` would. ValueError, without the password in it, for any other."""
+        """An address as `redis.from_url` reads it. ValueError for any other, which is not quoted: it holds a secret."""
+        try:
+            return cls._parse(url)
+        except ValueError:
+            raise ValueError(f"not a Redis address; it should look like {ADDRESSES}") from None
+
+    @classmethod
+    def _parse(cls, url: str) -> "_Server":
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
         local = parts.scheme == "unix"
         database = options.pop("db", "") or ("" if local else parts.path.strip("/")) or "0"
         if parts.scheme not in {"redis", "rediss", "unix"} or options or not database.isdecimal():
-            raise ValueError(f"not a Redis address: {parts.scheme}://…{parts.path} with options {sorted(options)}")
+            raise ValueError
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         greeting: list[tuple[Argument, ...]] = [("CLIENT", "SETNAME", "recomengine")]
         if int(database):
@@ -213,10 +224,9 @@ class _Connection(asyncio.Protocol):
 class RedisMux:
     """All coroutines of a worker over one connection, made on first use and made anew on the next use after a loss.
 
-    `url` is redis://[[user]:password@]host[:port][/db], rediss:// (TLS, verified) or
-    unix://[[user]:password@]/path[?db=N]; ValueError for anything else. `timeout` is in seconds and bounds each call,
-    connecting included; `max_pending` bounds the commands without a reply. Bound to the event loop that first uses it.
-    While Redis is away calls fail at once, but for those that share one attempt to connect per back-off (at most 1 s).
+    `url` is one of `ADDRESSES`; ValueError for anything else. `timeout` is in seconds and bounds each call, connecting
+    included; `max_pending` bounds the commands without a reply. Bound to the event loop that first uses it. While
+    Redis is away calls fail at once, but for those that share one attempt to connect per back-off (at most 1 s).
     """
 
     def __init__(self, url: str, timeout: float = 0.25, max_pending: int = 10_000) -> None:
