@@ -41,6 +41,7 @@ def start(root: Path, progress: Progress = lambda _: None, services: Collection[
     """
     wanted = needed() if services is None else services
     with _errors_explained(root), _exclusive(root, progress):
+        _prepare(root)
         started = [_STARTERS[name](root, progress) for name in wanted]
     return any(started)
 
@@ -63,6 +64,7 @@ def reset(root: Path, progress: Progress = lambda _: None) -> None:
         remove_tree(paths.socket_dir(root))
         if paths.state_dir(root) != paths.local_dir(root):
             remove_tree(paths.state_dir(root))
+            remove_tree(_link_to_data(root))
 
 
 def status(root: Path) -> list[Status]:
@@ -75,7 +77,7 @@ def status(root: Path) -> list[Status]:
 def running(root: Path, progress: Progress = lambda _: None) -> Iterator[None]:
     """Have the services run during a `with`; stop them afterwards if it started them and nobody else uses them so."""
     with _errors_explained(root):
-        _prepare(root)
+        paths.local_dir(root).mkdir(exist_ok=True)
     with (paths.local_dir(root) / "users.lock").open("a") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         started = start(root, progress)
@@ -89,7 +91,7 @@ def running(root: Path, progress: Progress = lambda _: None) -> Iterator[None]:
 @contextmanager
 def _exclusive(root: Path, progress: Progress) -> Iterator[None]:
     """Hold the checkout's lock; the kernel releases it should this process be killed."""
-    _prepare(root)
+    paths.local_dir(root).mkdir(exist_ok=True)
     with (paths.local_dir(root) / "services.lock").open("a") as lock:
         if not _try_lock(lock):
             progress("Waiting for another process that is starting or stopping the services")
@@ -113,10 +115,14 @@ def _prepare(root: Path) -> None:
         if os.geteuid() == 0:
             directory.chmod(0o755)  # PostgreSQL's account must be able to enter, whatever the umask
     (local / "log").mkdir(exist_ok=True)
-    link = local / "postgres"
+    link = _link_to_data(root)
     if state != local and not link.exists():
         link.unlink(missing_ok=True)
         link.symlink_to(paths.postgres_data(root))
+
+
+def _link_to_data(root: Path) -> Path:
+    return paths.local_dir(root) / "postgres"
 
 
 @contextmanager

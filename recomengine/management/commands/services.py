@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 from argparse import REMAINDER
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -72,24 +73,36 @@ class Command(BaseCommand):
 
 
 def _exit_code_of(command: Sequence[str]) -> int:
-    """Run a command in the foreground as a shell would: Ctrl-C is the command's to handle, SIGTERM is passed on."""
-    try:
-        process = subprocess.Popen(command)  # noqa: S603
-    except OSError as error:
-        raise CommandError(f"{command[0]} cannot be run: {error.strerror}.") from error
+    """Run a command in the foreground as a shell would: Ctrl-C is the command's to handle, other signals are passed on.
+
+    The handlers are in place before there is a process to pass anything to, and unlike an ignored signal they are not
+    inherited by it.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
+        if process is None:
+            early.append(number)
+        elif number != signal.SIGINT:
+            process.send_signal(number)
 
-    handlers: dict[signal.Signals, signal._HANDLER] = {
-        signal.SIGINT: signal.SIG_IGN,
-        signal.SIGTERM: pass_on,
-        signal.SIGHUP: pass_on,
-    }
-    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
+    with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), pass_on):
+        try:
+            process = subprocess.Popen(command)  # noqa: S603
+        except OSError as error:
+            raise CommandError(f"{command[0]} cannot be run: {error.strerror}.") from error
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _handling(numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    former = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, before in former.items():
+            signal.signal(number, before)
