@@ -44,7 +44,7 @@ lint: setup ## Check style, types, layers, templates, dependencies, spelling and
 	@find . -name '.?*' -prune -o -name node_modules -prune -o -path '*/templates/*.html' -exec .venv/bin/djade --check {} +
 	$(PYTHON_IN_VENV) -m deptry .
 	.venv/bin/typos
-	$(PYTHON_IN_VENV) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(MANAGE) services run -- $(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check
 
 format: setup ## Put code and templates into the project's style

@@ -54,7 +54,7 @@ def make_private_dir(path: Path, account: Account) -> None:
     """
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() != account.uid:
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() == 0:
         _give(path, account)
     elif not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid:
         raise belongs_to_another(path)
