@@ -16,6 +16,7 @@ from recomengine.lib.api import CursorPages
 from recomengine.lib.decoding import parse_json
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
+from tenants.authentication import caller_of
 
 
 class ItemSchema(serializers.Serializer[Any]):
@@ -67,14 +68,14 @@ class ItemsView(APIView):
     def get(self, request: Request) -> Response:
         """List the catalogue, newest first."""
         pages = CursorPages()
-        with tenancy.use(request.auth.tenant):
+        with tenancy.use(caller_of(request).tenant):
             page = pages.paginate_queryset(Item.objects.all(), request, view=self)
         return pages.get_paginated_response([cards.product(item) for item in page or []])
 
     @extend_schema(request=ItemSchema, responses={201: ItemSchema})
     def post(self, request: Request) -> Response:
         """Add one item."""
-        item = items.create(request.auth.tenant, parse_json(request.body, ItemIn))
+        item = items.create(caller_of(request).tenant, parse_json(request.body, ItemIn))
         return Response(cards.product(item), status=201)
 
 
@@ -82,7 +83,7 @@ class ItemBatchView(APIView):
     @extend_schema(request=ItemBatchSchema, responses=ItemBatchResultSchema)
     def post(self, request: Request) -> Response:
         """Create or replace up to 500 items; each row succeeds or is rejected on its own."""
-        result = items.upsert_body(request.auth.tenant, request.body)
+        result = items.upsert_body(caller_of(request).tenant, request.body)
         return Response(msgspec.to_builtins(result))
 
 
@@ -90,19 +91,19 @@ class ItemView(APIView):
     @extend_schema(responses=ItemSchema)
     def get(self, request: Request, item_id: str) -> Response:
         """Read one item."""
-        return Response(cards.product(items.get(request.auth.tenant, item_id)))
+        return Response(cards.product(items.get(caller_of(request).tenant, item_id)))
 
     @extend_schema(request=ItemSchema, responses={200: ItemSchema, 201: ItemSchema})
     def put(self, request: Request, item_id: str) -> Response:
         """Create the item or replace it whole."""
-        tenant = request.auth.tenant
+        tenant = caller_of(request).tenant
         created, _ = items.write(tenant, [self._item(item_id, parse_json(request.body, dict[str, Any]))])
         return Response(cards.product(items.get(tenant, item_id)), status=201 if created else 200)
 
     @extend_schema(request=ItemSchema(partial=True), responses=ItemSchema)
     def patch(self, request: Request, item_id: str) -> Response:
         """Change the fields that are sent."""
-        tenant = request.auth.tenant
+        tenant = caller_of(request).tenant
         stored = cards.product(items.get(tenant, item_id))
         items.write(tenant, [self._item(item_id, stored | parse_json(request.body, dict[str, Any]))])
         return Response(cards.product(items.get(tenant, item_id)))
@@ -110,7 +111,7 @@ class ItemView(APIView):
     @extend_schema(responses={204: OpenApiResponse(description="The item is gone.")})
     def delete(self, request: Request, item_id: str) -> Response:
         """Remove the item from the catalogue and from every recommendation."""
-        items.delete(request.auth.tenant, item_id)
+        items.delete(caller_of(request).tenant, item_id)
         return Response(status=204)
 
     @staticmethod

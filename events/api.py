@@ -15,6 +15,7 @@ from events.types import EventType
 from recomengine.lib.api import CursorPages, HotEndpoint
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
+from tenants.authentication import caller_of
 from tenants.types import Scope
 
 
@@ -88,13 +89,16 @@ _FILTERS = [OpenApiParameter(name, str) for name in _EXACT] + [
 ]
 
 
+class EventPages(CursorPages):
+    ordering = ("-occurred_at", "-id")
+
+
 class EventsView(HotEndpoint):
     @extend_schema(parameters=_FILTERS, responses=StoredEventPageSchema)
     def get(self, request: Request) -> Response:
         """List stored events, newest first."""
-        pages = CursorPages()
-        pages.ordering = ("-occurred_at", "-id")
-        with tenancy.use(request.auth.tenant):
+        pages = EventPages()
+        with tenancy.use(caller_of(request).tenant):
             page = pages.paginate_queryset(filtered(request), request, view=self)
             results = StoredEventSchema(page or [], many=True).data
         return pages.get_paginated_response(results)

@@ -15,7 +15,7 @@ from psycopg import sql
 from tenants.types import TenantRef
 
 LENGTH: Final = 20
-KEPT: Final = timedelta(days=30)
+KEPT: Final = timedelta(days=90)
 LETTERS: Final = {EventType.VIEW: "v", EventType.CLICK: "c", EventType.ADD_TO_CART: "a", EventType.PURCHASE: "p"}
 Command = tuple[str | int, ...]
 

@@ -6,6 +6,7 @@ decode → normalise → check the type's needs → check the time → rows. Pur
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from uuid import uuid4
 
@@ -155,7 +156,7 @@ def to_rows(event: EventIn, context: Context) -> list[EventRow]:
     properties = None if raw in _NO_PROPERTIES else raw.decode()
     visitor = event.visitor_id or event.user_id or ""
     occurred_at = event.occurred_at or context.now
-    lines: list[tuple[str | None, int, object]] = [(i.item_id, i.quantity, i.price) for i in event.items] or [(None, 1, None)]
+    lines: list[tuple[str | None, int, Decimal | None]] = [(i.item_id, i.quantity, i.price) for i in event.items] or [(None, 1, None)]
     return [
         EventRow(
             event_id, number, event.type, occurred_at, context.now, visitor, event.user_id, event.session_id,

@@ -10,7 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -20,6 +20,7 @@ from events import store
 from events.types import EventRow
 from recomengine.lib.errors import DomainError
 
+T = TypeVar("T")
 MAX_WAITING: Final = 1_000
 MAX_GROUP: Final = 200
 log = structlog.get_logger(__name__)
@@ -35,10 +36,17 @@ class Job:
     done: "asyncio.Future[int]"
 
     def resolve(self, duplicates: int) -> None:
-        self.loop.call_soon_threadsafe(lambda: self.done.done() or self.done.set_result(duplicates))
+        self._settle(self.done.set_result, duplicates)
 
     def fail(self, error: Exception) -> None:
-        self.loop.call_soon_threadsafe(lambda: self.done.done() or self.done.set_exception(error))
+        self._settle(self.done.set_exception, error)
+
+    def _settle(self, how: Callable[[T], None], outcome: T) -> None:
+        def settle() -> None:
+            if not self.done.done():  # the request may have been given up
+                how(outcome)
+
+        self.loop.call_soon_threadsafe(settle)
 
 
 class Writer:

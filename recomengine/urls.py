@@ -1,12 +1,12 @@
 """Every address: the API under /api/v1/, the dashboard at the root, the operators' admin."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from recomengine import health
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
     path("", include("events.urls")),
     path("", include("recommendations.urls")),
@@ -19,4 +19,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),
+    path("", include("tenants.dashboard_urls")),
+    path("", include("analytics.dashboard_urls")),
+    path("", include("recommendations.dashboard_urls")),
 ]

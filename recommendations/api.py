@@ -8,13 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommendations import placements, tasks
+from recommendations import placements, queueing
 from recommendations.models import ModelRun, Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import MAX_LIMIT
 from recomengine.lib.api import CursorPages, HotEndpoint
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
+from tenants.authentication import caller_of
 from tenants.types import Scope
 
 
@@ -29,7 +30,7 @@ class RecommendedSchema(serializers.Serializer[Any]):
     item_id = serializers.CharField()
     position = serializers.IntegerField()
     score = serializers.FloatField()
-    source = serializers.CharField(help_text="The strategy that proposed it.")
+    source = serializers.CharField(help_text="The strategy that proposed it.")  # type: ignore[assignment]
     reason = ReasonSchema()
     product = serializers.DictField()
 
@@ -46,7 +47,7 @@ class SlateSchema(serializers.Serializer[Any]):
     experiment = serializers.DictField(allow_null=True)
     model_version = serializers.CharField(allow_null=True)
     fallback_share = serializers.FloatField(help_text="Share of items that the first strategy did not supply, 0 to 1.")
-    context = serializers.DictField()
+    context = serializers.DictField()  # type: ignore[assignment]
     items = RecommendedSchema(many=True)
     empty_reason = EmptyReasonSchema(required=False)
 
@@ -110,7 +111,7 @@ class PlacementsView(APIView):
     def get(self, request: Request) -> Response:
         """List the placements."""
         pages = CursorPages()
-        with tenancy.use(request.auth.tenant):
+        with tenancy.use(caller_of(request).tenant):
             page = pages.paginate_queryset(Placement.objects.all(), request, view=self)
         return pages.get_paginated_response(PlacementSchema(page or [], many=True).data)
 
@@ -136,14 +137,14 @@ class PlacementView(APIView):
     def delete(self, request: Request, key: str) -> Response:
         """Remove a placement."""
         placement = _placement(request, key)
-        with tenancy.use(request.auth.tenant):
+        with tenancy.use(caller_of(request).tenant):
             placement.delete()
-        placements.publish(request.auth.tenant)
+        placements.publish(caller_of(request).tenant)
         return Response(status=204)
 
 
 def _placement(request: Request, key: str) -> Placement:
-    with tenancy.use(request.auth.tenant):
+    with tenancy.use(caller_of(request).tenant):
         placement = Placement.objects.filter(key=key).first()
     if placement is None:
         raise DomainError("not_found", f"There is no placement {key!r} here.")
@@ -158,10 +159,10 @@ def _known_fields(request: Request) -> Any:
 
 
 def _saved(request: Request, serializer: PlacementSchema) -> Any:
-    with tenancy.use(request.auth.tenant):
+    with tenancy.use(caller_of(request).tenant):
         serializer.is_valid(raise_exception=True)
         serializer.save()
-    placements.publish(request.auth.tenant)
+    placements.publish(caller_of(request).tenant)
     return serializer.data
 
 
@@ -205,7 +206,7 @@ class ModelsView(APIView):
     def get(self, request: Request) -> Response:
         """List training runs, newest first."""
         pages = CursorPages()
-        with tenancy.use(request.auth.tenant):
+        with tenancy.use(caller_of(request).tenant):
             page = pages.paginate_queryset(ModelRun.objects.all(), request, view=self)
         return pages.get_paginated_response(ModelRunSchema(page or [], many=True).data)
 
@@ -218,5 +219,5 @@ class TrainView(APIView):
     @extend_schema(request=None, responses={202: QueuedSchema})
     def post(self, request: Request) -> Response:
         """Train in the background; `GET models` shows the run."""
-        tasks.train.delay(request.auth.tenant.slug)
+        queueing.train_later(caller_of(request).tenant)
         return Response({"status": "queued"}, status=202)

@@ -76,12 +76,13 @@ def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
     """The lists of a table in the model store's schema, packed for Redis; scores are scaled to at most `packing.SCALE`."""
     if not table.num_rows:
         return
-    items, counts = table["item"].to_numpy(), table["count"].to_numpy()
-    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
-    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
+    scale = packing.SCALE / pc.max(table["score"]).as_py()
+    scores = pc.multiply(table["score"].cast(pa.float64()), scale)
+    entries = list(zip(table["item"].to_pylist(), scores.to_pylist(), table["count"].to_pylist(), strict=True))
+    starts = np.flatnonzero(table["rank"].to_numpy() == 1).tolist()
     keys = table["key"].take(pa.array(starts)).to_pylist()
     for key, start, end in zip(keys, starts, [*starts[1:], table.num_rows], strict=True):
-        yield key, packing.pack(items[start:end], scores[start:end], counts[start:end])
+        yield key, packing.pack(entries[start:end])
 
 
 def _runner(engine: Any) -> Callable[[str, ibis.Table], ibis.Table]:

@@ -5,28 +5,24 @@ little-endian. Half floats keep three digits, which is enough to rank 50 neighbo
 """
 
 import struct
-from collections.abc import Sequence
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable
+from typing import Final
 
 from recommendations.types import Neighbour
 
 SCALE: Final = 1024.0  # the best score of a table; gives weak neighbours room in a half float
-ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
-_unpack = struct.Struct("<IeH").iter_unpack
+MOST_EVIDENCE: Final = 0xFFFF
+_ENTRY: Final = struct.Struct("<IeH")
 
 
-def pack(items: NDArray[np.int64], scores: NDArray[np.floating[Any]], counts: NDArray[np.int64]) -> bytes:
-    """One list, best first; scores from 0 to SCALE."""
-    entries = np.empty(len(items), ENTRY)
-    if len(items) and int(items.max()) > 0xFFFFFFFF:
-        raise OverflowError("an item's internal id no longer fits 32 bits")
-    entries["item"], entries["score"], entries["count"] = items, scores, np.minimum(counts, 0xFFFF)
-    return entries.tobytes()
+def pack(entries: Iterable[tuple[int, float, int]]) -> bytes:
+    """One list of (item, score, evidence), best first; scores from 0 to SCALE.
+
+    Raises struct.error for an item id that does not fit 32 bits.
+    """
+    return b"".join(_ENTRY.pack(item, score, min(evidence, MOST_EVIDENCE)) for item, score, evidence in entries)
 
 
-def unpack(packed: bytes | None) -> Sequence[Neighbour]:
+def unpack(packed: bytes | None) -> list[Neighbour]:
     """The entries of a list, best first; none for a missing list."""
-    return [Neighbour(*entry) for entry in _unpack(packed)] if packed else []
+    return [Neighbour(*entry) for entry in _ENTRY.iter_unpack(packed)] if packed else []

@@ -13,16 +13,15 @@ from tenants.types import TenantRef
 def slate(tenant: TenantRef, query: Query) -> Slate:
     """What the API would answer to this query now."""
     client = redis.client()
-    pointer = client.hget(live_key(tenant.slug), "model")
+    version = redis.text(client.hget(live_key(tenant.slug), "model"))
     placement = published(tenant).get(query.placement) or PlacementConfig(query.placement, ("popular",))
-    version = pointer.decode() if pointer else None
     reads = serving.slate(tenant.slug, query, placement, version, time.time())
     try:
         commands = next(reads)
         while True:
             pipeline = client.pipeline(transaction=False)
             for command in commands:
-                pipeline.execute_command(*command)
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
             commands = reads.send(pipeline.execute())
     except StopIteration as done:
         answer: Slate = done.value
@@ -31,4 +30,5 @@ def slate(tenant: TenantRef, query: Query) -> Slate:
 
 def published(tenant: TenantRef) -> Mapping[str, PlacementConfig]:
     """The placements as the serving processes see them."""
-    return placements.decode(redis.client().get(placements.config_key(tenant.slug)))
+    packed = redis.client().get(placements.config_key(tenant.slug))
+    return placements.decode(packed.encode() if isinstance(packed, str) else packed)

@@ -14,6 +14,7 @@ from tenants.types import TenantRef
 
 TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
 SUPERSEDED_KEPT: Final = timedelta(minutes=5)
+Field = bytes | bytearray | memoryview | str | int | float  # redis-py's own notion of a field or a value
 _CHUNK: Final = 2_000
 
 
@@ -27,7 +28,7 @@ def write_table(tenant: TenantRef, version: str, table: str, rows: Iterable[tupl
     client = redis.client()
     client.delete(name)
     written = 0
-    chunk: dict[str | bytes, bytes | float | int | str] = {}
+    chunk: dict[Field, Field] = {}
     for field, packed in rows:
         chunk[field] = packed
         if len(chunk) == _CHUNK:
@@ -41,15 +42,15 @@ def write_table(tenant: TenantRef, version: str, table: str, rows: Iterable[tupl
 def flip(tenant: TenantRef, version: str) -> None:
     """Make a version live; requests under way finish on the old one, which then expires."""
     client = redis.client()
-    before = client.hget(live_key(tenant.slug), "model")
+    before = redis.text(client.hget(live_key(tenant.slug), "model"))
     client.hset(live_key(tenant.slug), "model", version)
-    if before is not None and before.decode() != version:
+    if before is not None and before != version:
         for table in TABLES:
-            client.expire(table_key(tenant.slug, before.decode(), table), SUPERSEDED_KEPT)
+            client.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
 
 
 def is_live(tenant: TenantRef, version: str) -> bool:
     """Whether Redis serves this version and holds its tables."""
     client = redis.client()
-    pointer = client.hget(live_key(tenant.slug), "model")
-    return pointer == version.encode() and bool(client.exists(table_key(tenant.slug, version, "lists")))
+    pointer = redis.text(client.hget(live_key(tenant.slug), "model"))
+    return pointer == version and bool(client.exists(table_key(tenant.slug, version, "lists")))

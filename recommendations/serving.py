@@ -141,12 +141,12 @@ def proposals(strategy: Strategy, anchors: Sequence[str], lists: Sequence[bytes 
     """One strategy's candidates from the packed lists of its anchors."""
     unpacked = [unpack(packed) for packed in lists]
     if strategy.anchors is Anchors.NONE:
-        for item, score, count in unpacked[0]:
-            yield Candidate(item, score, strategy.name, strategy.reason, None, count)
+        for item, score, evidence in unpacked[0]:
+            yield Candidate(item, score, strategy.name, strategy.reason, None, evidence)
         return
     for scored in score_history(unpacked, [strategy.weight(position) for position in range(len(unpacked))]):
         because_of = anchors[scored.because_of]
-        yield Candidate(scored.item, scored.score, strategy.name, strategy.reason, because_of, scored.count)
+        yield Candidate(scored.item, scored.score, strategy.name, strategy.reason, because_of, scored.evidence)
 
 
 def show(
@@ -165,7 +165,7 @@ def show(
 
 def sentence(candidate: Candidate) -> str:
     """The evidence in words."""
-    return STRATEGIES[candidate.source].sentence.format(count=candidate.count, because_of=candidate.because_of)
+    return STRATEGIES[candidate.source].sentence.format(count=candidate.evidence, because_of=candidate.because_of)
 
 
 def body(answer: Slate, recommendation_id: str) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def body(answer: Slate, recommendation_id: str) -> dict[str, Any]:
 
 
 def reason(candidate: Candidate) -> dict[str, Any]:
-    why: dict[str, Any] = {"code": candidate.reason, "count": candidate.count, "text": sentence(candidate)}
+    why: dict[str, Any] = {"code": candidate.reason, "count": candidate.evidence, "text": sentence(candidate)}
     if candidate.because_of is not None:
         why["because_of"] = candidate.because_of
     return why

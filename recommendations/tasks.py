@@ -3,16 +3,14 @@
 import structlog
 from celery import shared_task
 
-from catalog import cards
-from events import history
-from recommendations import placements, training
+from recommendations import queueing, restoring, training
 from recomengine.lib.errors import DomainError
 from tenants import directory
 
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="recommendations.train")
+@shared_task(name=queueing.TRAIN)
 def train(slug: str) -> None:
     """Train one tenant; a training that is under way already is left to finish."""
     try:
@@ -28,23 +26,12 @@ def train_stale() -> None:
     """Train every tenant that has new events."""
     for tenant in directory.active():
         if training.is_stale(tenant):
-            train.delay(tenant.slug)
+            queueing.train_later(tenant)
 
 
 @shared_task(name="recommendations.restore_missing")
 def restore_missing() -> None:
     """Fill Redis again where it lost what was published."""
     for tenant in directory.active():
-        restore(tenant.slug)
-
-
-def restore(slug: str) -> bool:
-    """Bring a tenant's Redis back from PostgreSQL and the model store, if it lacks the live model; whether it did."""
-    tenant = directory.get(slug)
-    if not training.restore(tenant):
-        return False
-    cards.rebuild(tenant)
-    history.rebuild(tenant)
-    placements.publish(tenant)
-    log.info("redis restored", tenant=slug)
-    return True
+        if restoring.is_missing(tenant):
+            restoring.restore(tenant)

@@ -97,13 +97,17 @@ def has_published(tenant: TenantRef) -> bool:
     return _published(tenant) is not None
 
 
-def restore(tenant: TenantRef) -> bool:
-    """Fill Redis from the model store if it does not hold what was published; returns whether it had to."""
+def is_lost(tenant: TenantRef) -> bool:
+    """Whether Redis lacks the version that was published last."""
     run = _published(tenant)
-    if run is None or publishing.is_live(tenant, run.version):
-        return False
-    publish(tenant, run.version, modelstore.load(tenant, run.version))
-    return True
+    return run is not None and not publishing.is_live(tenant, run.version)
+
+
+def republish(tenant: TenantRef) -> None:
+    """Put the version published last into Redis again, from the model store."""
+    run = _published(tenant)
+    if run is not None:
+        publish(tenant, run.version, modelstore.load(tenant, run.version))
 
 
 def is_stale(tenant: TenantRef) -> bool:

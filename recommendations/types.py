@@ -13,7 +13,7 @@ class Neighbour(NamedTuple):
 
     item: int
     score: float
-    count: int
+    evidence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Candidate(NamedTuple):
     source: str
     reason: str
     because_of: str | None
-    count: int
+    evidence: int
 
 
 @dataclass(frozen=True, slots=True)

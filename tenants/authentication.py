@@ -24,13 +24,19 @@ class ApiKeyAuthentication(BaseAuthentication):
         return 'ApiKey realm="api"'
 
 
+def caller_of(request: Request) -> Caller:
+    """Who calls: authentication and `HasScope` have let nobody through without a key."""
+    caller = request.auth
+    if not isinstance(caller, Caller):
+        raise DomainError("authentication_required", "Send a key in the X-API-Key header.")
+    return caller
+
+
 class HasScope(BasePermission):
     """Reading needs `read`, anything else `write`, unless the view names another scope in `required_scope`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        caller = request.auth
-        if not isinstance(caller, Caller):
-            raise DomainError("authentication_required", "Send a key in the X-API-Key header.")
+        caller = caller_of(request)
         usual = Scope.READ if request.method in _SAFE else Scope.WRITE
         if not caller.allows(getattr(view, "required_scope", usual)):
             raise DomainError("forbidden", f"A key of type '{caller.key_type}' may not do that.")

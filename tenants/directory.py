@@ -9,10 +9,15 @@ from tenants.types import TenantRef
 
 def get(slug: str) -> TenantRef:
     """The tenant of that slug; `not_found` if there is none."""
+    return get_model(slug).ref
+
+
+def get_model(slug: str) -> Tenant:
+    """The tenant's row, for what changes it; `not_found` if there is none."""
     tenant = Tenant.objects.filter(slug=slug).first()
     if tenant is None:
         raise DomainError("not_found", f"There is no tenant {slug!r}.")
-    return tenant.ref
+    return tenant
 
 
 def active() -> Iterator[TenantRef]:

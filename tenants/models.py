@@ -38,7 +38,7 @@ class Tenant(TenantMixin):
         ordering = ["name"]
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     @property
     def ref(self) -> TenantRef:

@@ -5,7 +5,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from recomengine.lib.errors import DomainError
-from tenants import live
+from tenants import live, tenancy
 from tenants.models import Tenant
 
 
@@ -32,11 +32,11 @@ def create_schema(schema: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(schema)}")
     call_command("migrate_schemas", schema_name=schema, interactive=False, verbosity=0)
-    connection.set_schema_to_public()
+    tenancy.leave()
 
 
 def drop_schema(schema: str) -> None:
-    connection.set_schema_to_public()
+    tenancy.leave()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {connection.ops.quote_name(schema)} CASCADE")
 

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from typing import Any, cast
+
+from django.db import connection as django_connection
 
 from tenants.types import TenantRef
+
+connection = cast(Any, django_connection)  # django-tenants' wrapper, which has no types
 
 
 @contextmanager
@@ -20,3 +24,8 @@ def use(tenant: TenantRef) -> Iterator[None]:
         yield
     finally:
         connection.set_tenant(previous_tenant, include_public=previous_public)
+
+
+def leave() -> None:
+    """Back to `public`, whatever was in use."""
+    connection.set_schema_to_public()

@@ -7,12 +7,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
 from recomengine.lib import redis
+from recomengine.settings import broker
 from recommendations import placements
 from tenants import keys
 from tenants.models import ApiKey, Tenant, User
@@ -39,7 +41,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     settings.REDIS_URL = _redis_database(settings.REDIS_URL, 1 + int(worker) % 15)
     settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
-    settings.CELERY_TASK_ALWAYS_EAGER = True
+    settings.CELERY_BROKER_URL = current_app.conf.broker_url = broker(settings.REDIS_URL)
     settings.MODEL_STORE = Path(tmp_path_factory.mktemp("models"))
     redis.client.cache_clear()
 

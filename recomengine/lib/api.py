@@ -71,7 +71,7 @@ class CursorPages(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 500
-    ordering = "-id"
+    ordering: str | tuple[str, ...] = "-id"
 
 
 class HotEndpoint(APIView):

@@ -20,14 +20,15 @@ def rows_of(body: bytes, name: str, limit: int) -> list[msgspec.Raw]:
 
     Raises `malformed_json`, `invalid` (not a batch) or `batch_too_large`.
     """
-    batch = parse_json(body, list[msgspec.Raw] | dict[str, msgspec.Raw])
+    batch: Any = parse_json(body, list[msgspec.Raw] | dict[str, msgspec.Raw])
     if isinstance(batch, dict):
         if set(batch) != {name}:
             raise DomainError("invalid", f'Send {{"{name}": [...]}} and nothing beside it.')
         batch = parse_json(bytes(batch[name]), list[msgspec.Raw], f"/{name}")
-    if len(batch) > limit:
-        raise DomainError("batch_too_large", f"A batch holds at most {limit} {name}; this one holds {len(batch)}.")
-    return batch
+    rows: list[msgspec.Raw] = batch
+    if len(rows) > limit:
+        raise DomainError("batch_too_large", f"A batch holds at most {limit} {name}; this one holds {len(rows)}.")
+    return rows
 
 
 def parse_json(body: bytes, kind: Any, pointer: str = "") -> Any:

@@ -16,6 +16,11 @@ def client() -> "redis.Redis":
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=2)
 
 
+def text(reply: bytes | str | None) -> str | None:
+    """A reply that is text, or nothing."""
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
 def key(slug: str, *parts: str) -> str:
     """The Redis key of a tenant's thing, e.g. `{gift-shop}:items`."""
     return ":".join((f"{{{slug}}}", *parts))

@@ -1,0 +1,39 @@
+"""The product's processes as the demo runs them, and whether they are ready."""
+
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from django.conf import settings
+
+from recomengine.local.supervisor import Child
+
+HOST = "127.0.0.1"
+
+
+def children(root: Path) -> list[Child]:
+    """API, dashboard, worker and beat."""
+    python = [sys.executable, "-m"]
+    granian = [*python, "granian", "--host", HOST, "--no-ws", "--log-level", "warning", "--workers-kill-timeout", "5"]
+    celery = [*python, "celery", "-A", "recomengine.celery"]
+    schedule = root / ".local" / "beat-schedule"
+    return [
+        Child("api", [*granian, "--port", str(settings.API_PORT), "--interface", "asgi", "--workers", "2", "recomengine.edge:application"]),
+        Child("dashboard", [*granian, "--port", str(settings.DASHBOARD_PORT), "--interface", "wsgi", "recomengine.wsgi:application"]),
+        Child("worker", [*celery, "worker", "--concurrency", "1", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]),
+        Child("beat", [*celery, "beat", "--schedule", str(schedule), "--loglevel", "INFO"]),
+    ]  # fmt: skip
+
+
+def answering() -> bool:
+    """Whether API and dashboard both answer and find their database and cache."""
+    return all(_ready(f"http://{HOST}:{port}/readyz") for port in (settings.API_PORT, settings.DASHBOARD_PORT))
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

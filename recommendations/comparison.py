@@ -1,0 +1,144 @@
+"""The slates of a placement and of every strategy for one context, side by side, as a person reads them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from catalog import finding
+from catalog.finding import ItemSummary
+from events import visitors
+from events.visitors import Interaction
+from recommendations import preview, serving
+from recommendations.strategies import STRATEGIES, Anchors, Strategy
+from recommendations.types import Candidate, PlacementConfig, Query, Slate
+from tenants.types import TenantRef
+
+CARDS: Final = 8
+HISTORY: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A recommended item with its evidence; `share` is its score in percent of the best score of the strategy it came from."""
+
+    item: ItemSummary
+    score: float
+    share: float
+    source: Strategy
+    is_fallback: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A slate with a name; `empty` says in words why there is no card."""
+
+    title: str
+    description: str
+    cards: list[Card]
+    empty: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is previewed: a product, a visitor, or a visitor who looks at a product."""
+
+    item: ItemSummary | None
+    visitor_id: str | None
+    history: list[tuple[Interaction, ItemSummary]]
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        return (self.item.item_id,) if self.item else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The placement's own slate and, beside it, what each strategy would show alone."""
+
+    placement: PlacementConfig
+    served: Shown
+    strategies: list[Shown]
+    model_version: str | None
+    api_query: str
+
+
+def context(tenant: TenantRef, item_id: str | None, visitor_id: str | None, since: datetime) -> Context:
+    """What is known of the product and of the visitor's time since an instant; `item` is None for an unknown id."""
+    item = finding.find(tenant, item_id) if item_id else None
+    past = visitors.history(tenant, visitor_id, since, HISTORY) if visitor_id else []
+    known = {found.item_id: found for found in finding.find_all(tenant, [each.item_id for each in past])}
+    return Context(item, visitor_id, [(each, known[each.item_id]) for each in past if each.item_id in known])
+
+
+def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Comparison:
+    """Ask the serving path for the placement's slate and for each strategy that the context can feed, without filling up."""
+    served = preview.slate(tenant, Query(placement.key, items=asked.items, visitor_id=asked.visitor_id))
+    alone = [
+        preview.slate(
+            tenant, Query(strategy=name, items=asked.items, visitor_id=asked.visitor_id, limit=CARDS, fill=False)
+        )
+        for name in strategies_for(asked)
+    ]
+    titles = _titles_of_reasons(tenant, [served, *alone])
+    shown = [_shown(STRATEGIES[slate.strategy].title, STRATEGIES[slate.strategy].description, slate, titles) for slate in alone]
+    whole = _shown(placement.key, "", served, titles)
+    return Comparison(placement, whole, shown, served.model_version, api_query(asked, placement))
+
+
+def strategies_for(asked: Context) -> list[str]:
+    """The strategies that have something to start from: a product, a visitor, or nothing needed."""
+    usable = {Anchors.NONE}
+    usable |= {Anchors.ITEMS} if asked.item else set()
+    usable |= {Anchors.SESSION, Anchors.HISTORY} if asked.visitor_id else set()
+    return [strategy.name for strategy in STRATEGIES.values() if strategy.anchors in usable]
+
+
+def api_query(asked: Context, placement: PlacementConfig) -> str:
+    """The query string that asks the API for the placement's slate."""
+    pairs = [("placement", placement.key), *(("item_id", item_id) for item_id in asked.items)]
+    return urlencode([*pairs, ("visitor_id", asked.visitor_id)] if asked.visitor_id else pairs)
+
+
+def best_known(tenant: TenantRef, limit: int) -> list[ItemSummary]:
+    """A few items to begin with: the popular ones, or the newest of the catalogue while there is no model."""
+    popular = preview.slate(tenant, Query(strategy="popular", limit=limit, fill=False))
+    return [finding.summary_of_product(product) for _, _, product in popular.items] or finding.newest(tenant, limit)
+
+
+def _shown(title: str, description: str, slate: Slate, titles: Mapping[str, str]) -> Shown:
+    best = best_scores(candidate for candidate, _, _ in slate.items)
+    cards = [
+        Card(
+            finding.summary_of_product(product),
+            candidate.score,
+            max(0.0, round(100 * candidate.score / best[candidate.source], 1)) if best[candidate.source] > 0 else 0.0,
+            STRATEGIES[candidate.source],
+            candidate.source != slate.strategy,
+            reason(candidate, titles),
+        )
+        for candidate, _, product in slate.items
+    ]
+    return Shown(title, description, cards, serving.EMPTY[slate.empty_reason] if slate.empty_reason else None)
+
+
+def best_scores(candidates: Iterable[Candidate]) -> dict[str, float]:
+    """The highest score of each source; scores of different strategies have no common scale."""
+    best: dict[str, float] = {}
+    for candidate in candidates:
+        best[candidate.source] = max(candidate.score, best.get(candidate.source, 0.0))
+    return best
+
+
+def reason(candidate: Candidate, titles: Mapping[str, str]) -> str:
+    """The evidence in words, with the other item's title in place of its id where it is known."""
+    if candidate.because_of is None:
+        return serving.sentence(candidate)
+    return serving.sentence(candidate._replace(because_of=titles.get(candidate.because_of, candidate.because_of)))
+
+
+def _titles_of_reasons(tenant: TenantRef, slates: Sequence[Slate]) -> dict[str, str]:
+    ids = {candidate.because_of for slate in slates for candidate, _, _ in slate.items if candidate.because_of}
+    return {item.item_id: f"“{item.title}”" for item in finding.find_all(tenant, sorted(ids))}

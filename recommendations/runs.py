@@ -1,0 +1,52 @@
+"""What is known of past trainings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recommendations.models import ModelRun
+from tenants import tenancy
+from tenants.types import TenantRef
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training: when it ran, what it read, and how many lists of how many entries each of its tables holds."""
+
+    version: str
+    status: str
+    stage: str
+    started_at: datetime
+    finished_at: datetime | None
+    data_from: datetime | None
+    data_to: datetime | None
+    events: int
+    items: int
+    error: str
+    tables: dict[str, dict[str, int]]
+
+    @property
+    def seconds(self) -> float | None:
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+def last(tenant: TenantRef) -> Run | None:
+    """The training that was started last, whatever became of it."""
+    with tenancy.use(tenant):
+        run = ModelRun.objects.order_by("-id").first()
+    return _run(run) if run else None
+
+
+def live(tenant: TenantRef) -> Run | None:
+    """The training whose model is published."""
+    with tenancy.use(tenant):
+        run = ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).order_by("-id").first()
+    return _run(run) if run else None
+
+
+def _run(run: ModelRun) -> Run:
+    report: dict[str, Any] = run.report
+    return Run(
+        run.version, run.status, run.stage, run.started_at, run.finished_at, run.data_from, run.data_to, run.events,
+        run.items, run.error, report.get("tables", {}),
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""Who looks at which shop: login, the shops a person may open, and the switch between them.
+
+The session remembers a slug and nothing more; whether the person may open that shop is asked of the database on every
+request.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import SimpleLazyObject
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from tenants.models import Tenant, User
+from tenants.types import TenantRef
+
+SESSION_KEY: Final = "shop"
+IN_MENU: Final = 8
+IN_LIST: Final = 100
+Page = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The tenant a page is about, with what only people need to know of it."""
+
+    tenant: TenantRef
+    timezone: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+def open_to(user: User | AnonymousUser) -> QuerySet[Tenant]:
+    """The shops a person may open: those of the memberships, and every shop for the platform's staff."""
+    if not user.is_authenticated:
+        return Tenant.objects.none()
+    return Tenant.objects.all() if user.is_staff else Tenant.objects.filter(memberships__user=user)
+
+
+def current_shop(request: HttpRequest) -> Shop | None:
+    """The shop in use, or the person's first one, or None without any.
+
+    Raises Http404 when the one in use is not, or no longer, open to the person, and PermissionDenied when it is
+    suspended.
+    """
+    shops, slug = open_to(request.user), request.session.get(SESSION_KEY)
+    tenant = shops.filter(slug=slug).first() if slug else shops.order_by("status", "name").first()
+    if slug and tenant is None:
+        del request.session[SESSION_KEY]  # this request fails, the next one starts afresh
+        raise Http404
+    if tenant is None:
+        return None
+    if tenant.status == Tenant.Status.SUSPENDED and not request.user.is_staff:
+        raise PermissionDenied(f"{tenant.name} is suspended. Its data are kept; ask the operators to open it again.")
+    return Shop(tenant.ref, tenant.timezone)
+
+
+def shop_page(view: Page) -> Page:
+    """Make `view(request, shop, …)` a page of the current shop: login first, membership checked, else the chooser."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _to_login(request)
+        shop = current_shop(request)
+        return redirect("shops") if shop is None else view(request, shop, *args, **kwargs)
+
+    return page
+
+
+@require_safe
+def shops(request: HttpRequest) -> HttpResponse:
+    """Every shop the person may open, to search and choose from."""
+    if not request.user.is_authenticated:
+        return _to_login(request)
+    words = request.GET.get("q", "").strip()
+    found = open_to(request.user).filter(name__icontains=words).order_by("name")
+    context = {"found": found[:IN_LIST], "more": max(0, found.count() - IN_LIST), "q": words}
+    return render(request, "shops.html", context)
+
+
+@require_POST
+def switch_shop(request: HttpRequest) -> HttpResponse:
+    """Look at another shop; one that is not open to the person does not exist for them."""
+    if not request.user.is_authenticated:
+        return _to_login(request)
+    tenant = get_object_or_404(open_to(request.user), slug=request.POST.get("shop", ""))
+    request.session[SESSION_KEY] = tenant.slug
+    return redirect("overview")
+
+
+def shop_menu(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page: the first few shops for the menu, read only if a template asks."""
+    return {"shop_menu": SimpleLazyObject(lambda: list(open_to(request.user).order_by("name")[:IN_MENU]))}
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    if getattr(request, "htmx", False):  # a fragment of the login page has no place inside another page
+        return HttpResponseClientRedirect(redirect_to_login(request.htmx.current_url_abs_path or "/").url)
+    return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
