@@ -27,7 +27,7 @@ demo: setup ## Run the demonstration shop: API, dashboard and workers, with data
 
 demo-reset: setup ## Stop the local services and delete their data and models
 	@$(MANAGE) services reset
-	@rm -rf .local/models
+	@rm -rf .local/models .local/demo.json
 
 test: setup ## Run all tests (ARGS="-k name" passes options to pytest)
 	$(PYTEST) $(ARGS)

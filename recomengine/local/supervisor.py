@@ -60,6 +60,13 @@ class _Running:
         return [line.decode(errors="replace") for line in lines]
 
 
+def end_left_over(root: Path) -> None:
+    """End the children of a supervisor that was killed, so that their ports are free; raises AlreadySupervised."""
+    records = _make_records(root)
+    with _acquire_lock(records):
+        _end_recorded(records, GRACE_SECONDS)
+
+
 class Supervisor:
     """Runs the children while its `with` block lasts; each has a process group and a log of its own.
 
@@ -72,18 +79,17 @@ class Supervisor:
         self, root: Path, children: Sequence[Child], echo: Echo | None = None, grace: float = GRACE_SECONDS
     ) -> None:
         self._root, self._children, self._echo, self._grace = root, children, echo, grace
-        self._records = paths.local_dir(root) / "supervised"
         self._running: list[_Running] = []
         self._signals = 0
         self._handlers: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> Self:
-        self._records.mkdir(parents=True, exist_ok=True)
-        self._lock = self._acquire_lock()
+        self._records = _make_records(self._root)
+        self._lock = _acquire_lock(self._records)
         heeded = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as by nohup
         self._handlers = {number: signal.signal(number, self._note_signal) for number in heeded}
         try:
-            self._end_left_over()
+            _end_recorded(self._records, self._grace, self._in_a_hurry)
             for child in self._children:
                 self._start(child)
         except BaseException:
@@ -151,18 +157,6 @@ class Supervisor:
         except OSError as error:
             raise ChildStopped(f"'{child.name}' cannot be started: {error}.") from error
 
-    def _end_left_over(self) -> None:
-        """End the children of a supervisor that was killed; a process that only has the same number is spared."""
-        records = [(path, json.loads(path.read_text() or "{}")) for path in self._records.glob("*.json")]
-        alive = [
-            found["pid"]
-            for _, found in records
-            if found and found["started_at"] is not None and processes.started_at(found["pid"]) == found["started_at"]
-        ]
-        processes.stop_groups(alive, self._grace, self._in_a_hurry)
-        for path, _ in records:
-            path.unlink()
-
     def _check_children(self) -> None:
         for running in self._running:
             if (code := running.process.poll()) is not None:
@@ -192,11 +186,32 @@ class Supervisor:
     def _record(self, name: str) -> Path:
         return self._records / f"{name}.json"
 
-    def _acquire_lock(self) -> BinaryIO:
-        lock = (self._records / "lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise AlreadySupervised(f"RecomEngine runs already in {self._root}: stop it there first.") from None
-        return lock
+
+def _make_records(root: Path) -> Path:
+    """The directory of one record per child, by which the next supervisor knows what this one may leave over."""
+    records = paths.local_dir(root) / "supervised"
+    records.mkdir(parents=True, exist_ok=True)
+    return records
+
+
+def _acquire_lock(records: Path) -> BinaryIO:
+    """Hold the checkout's only supervision; the kernel releases it should this process be killed."""
+    lock = (records / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        checkout = records.parent.parent
+        raise AlreadySupervised(f"RecomEngine runs already in {checkout}: stop it there first.") from None
+    return lock
+
+
+def _end_recorded(records: Path, grace: float, in_a_hurry: Callable[[], bool] = lambda: False) -> None:
+    """End every recorded process; one that only has the same number is spared."""
+    files = list(records.glob("*.json"))
+    found = [json.loads(file.read_text() or "{}") for file in files]
+    known = [child for child in found if child.get("started_at")]
+    alive = [child["pid"] for child in known if processes.started_at(child["pid"]) == child["started_at"]]
+    processes.stop_groups(alive, grace, in_a_hurry)
+    for file in files:
+        file.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from recomengine.local import paths, processes
-from recomengine.local.supervisor import AlreadySupervised, Child, ChildStopped, Supervisor
+from recomengine.local.supervisor import AlreadySupervised, Child, ChildStopped, Supervisor, end_left_over
 
 SCRIPT = """
 import sys
@@ -173,3 +173,16 @@ def test_children_of_a_killed_supervisor_are_ended_by_the_next(tmp_path: Path) -
     with Supervisor(tmp_path, [shell("api", "exec sleep 100")]):
         assert is_gone(leader)
         assert is_gone(grandchild)
+
+
+@pytest.mark.slow
+def test_left_over_children_can_be_ended_before_anything_is_started(tmp_path: Path) -> None:
+    with supervising(tmp_path, "api=echo $$; exec sleep 100") as supervisor:
+        pid = int(next_line(supervisor).removeprefix("api | "))
+        with pytest.raises(AlreadySupervised):
+            end_left_over(tmp_path)
+        supervisor.kill()
+        supervisor.wait()
+    assert processes.started_at(pid) is not None
+    end_left_over(tmp_path)
+    assert is_gone(pid)
