@@ -6,8 +6,10 @@ WORKDIR /srv/recomengine
 COPY requirements/base.txt requirements/base.txt
 RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt
 COPY . .
-# collectstatic needs settings but no servers; the values here never reach a running container.
-RUN DJANGO_SETTINGS_MODULE=recomengine.settings python manage.py collectstatic --noinput \
+# Collecting needs production's settings but no servers; these values never reach a running container.
+RUN RECOMENGINE_ENV=production RECOMENGINE_ALLOWED_HOSTS=build DATABASE_URL=postgresql:///build REDIS_URL=redis://build \
+    DJANGO_SECRET_KEY=only-for-the-build-of-the-image-0123456789-abcdefghijk RECOMENGINE_API_KEY_PEPPER=only-for-the-build-of-the-image-0123456789-abcdefghijk \
+    python manage.py collectstatic --noinput \
     && useradd --system --home /srv/recomengine recomengine \
     && install -d -o recomengine /var/lib/recomengine
 USER recomengine

@@ -31,9 +31,9 @@ DEBUG = env.bool("RECOMENGINE_DEBUG", default=False)
 def secret(name: str) -> str:
     """A secret from the environment; outside production a fixed one, so that local restarts keep logins and keys."""
     value = env.str(name, default="")
-    if PRODUCTION and (len(value) < 32 or value.startswith("local-only")):
+    if PRODUCTION and (len(value) < 50 or value.startswith("local-only")):
         raise ImproperlyConfigured(
-            f"{name} must be set to a random value of at least 32 characters in production. "
+            f"{name} must be set to a random value of at least 50 characters in production. "
             "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
     return value or f"local-only-{name.lower()}-never-use-in-production"
@@ -173,11 +173,12 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PRODUCTION
+TLS = urlsplit(DASHBOARD_URL).scheme == "https"  # ended by a proxy that sets X-Forwarded-Proto
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-SECURE_HSTS_SECONDS = 31536000 if PRODUCTION else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+SECURE_HSTS_SECONDS = 31536000 if TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/"],  # unfold evaluates Alpine expressions

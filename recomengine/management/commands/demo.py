@@ -11,7 +11,7 @@ from recomengine.local import lifecycle
 from recomengine.local.errors import LocalServicesError
 from recomengine.local.paths import CHECKOUT, local_dir
 from recomengine.local.ports import require_free_port
-from recomengine.local.supervisor import Supervisor
+from recomengine.local.supervisor import Supervisor, end_left_over
 from recommendations import restoring
 from tenants.types import TenantRef
 
@@ -32,6 +32,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, load_only: bool, **__: Any) -> None:
         try:
             if not load_only:
+                end_left_over(CHECKOUT)
                 for setting in ("RECOMENGINE_API_PORT", "RECOMENGINE_DASHBOARD_PORT"):
                     require_free_port(processes.HOST, setting)
             self._run(Narrator(), serve=not load_only)

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations import CreateModel, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
-from django.db.models import BaseConstraint, Field, Index, Model, UniqueConstraint
+from django.db.models import BaseConstraint, Index, Model, UniqueConstraint
 
 INTRODUCTION: Final = """
 # The database
@@ -30,6 +30,7 @@ PostgreSQL. A unique or indexed `varchar` has a second index, named `…_like`, 
 """
 BY_SQL: Final = "Made by SQL, because it has what the ORM cannot declare (`{path}`):\n\n```sql\n{sql}\n```"
 HEADINGS: Final = ("column", "type", "null", "default", "notes")
+Column = Any  # a concrete field; the stubs know too little of it
 Statements = dict[tuple[str, str], tuple[str, str]]
 """(app, model name in small letters) → (path of the migration, its SQL)."""
 
@@ -91,7 +92,7 @@ def tables(configs: Iterable[AppConfig], statements: Statements) -> Iterator[str
 def purpose(model: type[Model]) -> str:
     """The model's docstring; Django's own, which lists the fields, says nothing more than the table does."""
     if model._meta.auto_created:
-        return f"The links of {model._meta.auto_created.__name__} with {model._meta.verbose_name.split('-')[1]}s."
+        return "Links " + " with ".join(f"`{field.related_model._meta.db_table}`" for field in _references(model)) + "."
     written = cleandoc(model.__doc__ or "")
     return "" if written.startswith(f"{model.__name__}(") else written
 
@@ -100,26 +101,25 @@ def shape_of(model: type[Model]) -> str:
     """Columns, indexes and constraints."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(column(field) for field in model._meta.local_concrete_fields)]
     written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    further = [f"- {line}" for line in (*map(index, model._meta.indexes), *map(constraint, constraints_of(model)))]
-    return written + ("\n\n" + "\n".join(further) if further else "")
+    together = (f"unique over {_over(fields, ())}" for fields in model._meta.unique_together)
+    further = [*map(index, model._meta.indexes), *map(constraint, model._meta.constraints), *together]
+    return written + ("\n\n" + "\n".join(f"- {line}" for line in further) if further else "")
 
 
-def constraints_of(model: type[Model]) -> list[BaseConstraint]:
-    """The constraints over several columns, those of the old `unique_together` among them."""
-    together = [UniqueConstraint(fields=fields, name="together") for fields in model._meta.unique_together]
-    return [*model._meta.constraints, *together]
+def _references(model: type[Model]) -> list[Column]:
+    return [field for field in model._meta.local_concrete_fields if field.remote_field]
 
 
-def column(field: "Field[Any, Any]") -> tuple[str, ...]:
+def column(field: Column) -> tuple[str, ...]:
     """A column's row in the table."""
     null = "yes" if field.null else "no"
     return (f"`{field.column}`", field.db_type(connection) or "", null, default(field), "; ".join(notes(field)))
 
 
-def default(field: "Field[Any, Any]") -> str:
+def default(field: Column) -> str:
     if field.has_db_default():
         sql, _ = connection.schema_editor().db_default_sql(field)
-        return f"`{sql.lower()}`"
+        return f"`{sql[1:-1] if sql.startswith('(') else sql}`"
     if getattr(field, "auto_now", False):
         return "time of saving (Django)"
     if not field.has_default():
@@ -128,16 +128,18 @@ def default(field: "Field[Any, Any]") -> str:
     return f"`{getattr(value, 'value', value)!r}` (Django)"
 
 
-def notes(field: "Field[Any, Any]") -> Iterator[str]:
+def notes(field: Column) -> Iterator[str]:
     """What else is known of a column."""
     if field.primary_key:
-        yield "primary key"
-    elif field.remote_field:
-        yield f"refers to `{field.remote_field.model._meta.db_table}`"
+        yield "primary key" + (", counted by PostgreSQL" if field.db_type_suffix(connection) else "")
+    if field.remote_field:
+        yield f"refers to `{field.related_model._meta.db_table}`"
     if field.unique and not field.primary_key:
         yield "unique"
     elif field.db_index:
         yield "indexed"
+    if collation := getattr(field, "db_collation", None):
+        yield f"collation `{collation}`"
     if checked := field.db_check(connection):
         yield f"check `{checked}`"
     if field.choices:
@@ -147,12 +149,12 @@ def notes(field: "Field[Any, Any]") -> Iterator[str]:
 
 
 def index(made: Index) -> str:
-    return f"index `{made.name}` on {_over(made.fields, made.expressions)}, {type(made).__name__}"
+    return f"{type(made).__name__} `{made.name}` over {_over(made.fields, made.expressions)}"
 
 
 def constraint(made: BaseConstraint) -> str:
     if isinstance(made, UniqueConstraint):
-        return f"unique together, `{made.name}`: {_over(made.fields, made.expressions)}"
+        return f"unique `{made.name}` over {_over(made.fields, made.expressions)}"
     return f"{type(made).__name__} `{made.name}`"
 
 
