@@ -51,7 +51,9 @@ class Edge:
     async def answer(self, request: Request) -> Response:
         """The response to a hot request; refusals are problems."""
         try:
-            text = presented_key(request.header(b"x-api-key"), request.header(b"authorization"))
+            text = presented_key(
+                request.header(b"x-api-key"), request.header(b"authorization"), request.parameter("key")
+            )
             caller, state = await self.keys.authenticate(text, request.origin)
             if request.path == RECOMMENDATIONS:
                 response = await recommendations_hot.respond(request, caller, state, self.placements, self.mux)

@@ -37,6 +37,8 @@ def from_parameters(pairs: Iterable[tuple[str, str]]) -> Query:
     """The query of a GET; `item_id`, `session_items` and `exclude` may be repeated."""
     found: dict[str, str | list[str]] = {}
     for name, value in pairs:
+        if name == "key":  # the caller's, read by the edge
+            continue
         if name in LISTS:
             values = found.setdefault(name, [])
             assert isinstance(values, list)

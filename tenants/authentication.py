@@ -14,10 +14,12 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`X-API-Key` or `Authorization: Bearer rec_…`; `request.auth` is the `Caller`."""
+    """`X-API-Key`, `Authorization: Bearer rec_…` or `?key=rec_pub_…`; `request.auth` is the `Caller`."""
 
     def authenticate(self, request: Request) -> tuple[None, Caller] | None:
-        text = keys.presented_key(request.headers.get("X-API-Key"), request.headers.get("Authorization"))
+        text = keys.presented_key(
+            request.headers.get("X-API-Key"), request.headers.get("Authorization"), request.query_params.get("key")
+        )
         return None if text is None else (None, keys.authenticate(text, request.headers.get("Origin")))
 
     def authenticate_header(self, request: Request) -> str:

@@ -105,11 +105,17 @@ def check(token: Token | None, found: tuple[Caller, str] | None, origin: str | N
     return caller
 
 
-def presented_key(api_key_header: str | None, authorization: str | None) -> str | None:
-    """The key a request carries: `X-API-Key`, or `Authorization: Bearer rec_…`."""
+def presented_key(api_key_header: str | None, authorization: str | None, parameter: str | None = None) -> str | None:
+    """The key a request carries: `X-API-Key`, or `Authorization: Bearer rec_…`, or the query parameter `key`.
+
+    The parameter is for browsers, which ask permission first for a request with headers of its own. It takes
+    publishable keys only: addresses end up in logs and histories.
+    """
     if api_key_header:
         return api_key_header.strip()
     if authorization and authorization[:7].lower() == "bearer ":
         candidate = authorization[7:].strip()
         return candidate if candidate.startswith("rec_") else None
-    return None
+    if parameter is not None and not parameter.startswith(f"rec_{KeyType.PUBLISHABLE}_"):
+        raise DomainError("invalid_key", "The parameter `key` takes publishable keys; send this one in X-API-Key.")
+    return parameter

@@ -35,6 +35,12 @@ class Request:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def parameter(self, name: str) -> str | None:
+        """The first value of a parameter of the query string."""
+        if name.encode() + b"=" not in self.query:
+            return None
+        return next((value for found, value in parameters(self.query) if found == name), None)
+
     @property
     def origin(self) -> str | None:
         return self.header(b"origin")
