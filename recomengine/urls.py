@@ -5,17 +5,20 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from recomengine import health
+from widgets import sdk_files
 
 api: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
     path("", include("events.urls")),
     path("", include("recommendations.urls")),
+    path("", include("widgets.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns = [
     path("api/v1/", include(api)),
+    path("sdk/v1/<str:name>", sdk_files.serve, name="sdk-file"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),

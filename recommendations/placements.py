@@ -47,6 +47,12 @@ def publish(tenant: TenantRef) -> None:
     live.changed(tenant.slug, "config")
 
 
+def listed(tenant: TenantRef) -> list[tuple[str, str, int]]:
+    """Key, name and limit of each placement, by key."""
+    with tenancy.use(tenant):
+        return list(Placement.objects.values_list("key", "name", "limit"))
+
+
 def decode(packed: bytes | None) -> Mapping[str, PlacementConfig]:
     """The published placements; the built-in ones where nothing is published."""
     if packed is None:

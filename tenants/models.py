@@ -42,7 +42,7 @@ class Tenant(TenantMixin):
 
     @property
     def ref(self) -> TenantRef:
-        return TenantRef(self.slug, self.schema_name, self.name, self.currency, self.notice)
+        return TenantRef(self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale)
 
 
 class Domain(DomainMixin):

@@ -35,6 +35,7 @@ class TenantRef:
     name: str
     currency: str
     notice: str = ""
+    locale: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
