@@ -17,6 +17,7 @@ from recommendations.algorithms.ranking import rank_neighbours
 from recommendations.algorithms.types import NEIGHBOURS, CatalogItem
 
 PAIRS_AT_ONCE: Final = 100_000
+TIE_BREAK: Final = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def similar(
     """Build each item's nearest items by text (NEIGHBOURS), optionally only `among` some of the items.
 
     score = cosine of sublinear TF-IDF over the words and word pairs of title, brand, category paths and attributes,
-    0 to 1. `count`: terms in common. An item given twice counts once, as last given. Of equal scores across the cut at
-    k an arbitrary but fixed choice is kept.
+    0 to 1. `count`: terms in common. An item given twice counts once, as last given.
     """
     catalogue = sorted({item.item: item for item in items}.values(), key=lambda item: item.item)
     ids = np.array([item.item for item in catalogue], dtype=np.int64)
@@ -108,8 +108,8 @@ def _term_counts(catalogue: list[CatalogItem], params: ContentParams) -> csr_mat
     """How often each item (row) has each term (column), without the terms that too many items share."""
     texts = [list(_terms(item)) for item in catalogue]
     if not any(texts):
-        return csr_matrix((len(texts), 0), dtype=np.float32)
-    counts = CountVectorizer(analyzer=_as_given, dtype=np.float32).fit_transform(texts)
+        return csr_matrix((len(texts), 0), dtype=np.float64)
+    counts = CountVectorizer(analyzer=_as_given, dtype=np.float64).fit_transform(texts)
     items_with_term = np.bincount(counts.indices, minlength=counts.shape[1])
     return counts[:, items_with_term <= max(params.common_from, params.max_share * len(texts))]
 
@@ -120,13 +120,16 @@ def _as_given(terms: list[str]) -> list[str]:
 
 def _nearest(
     tfidf: csr_matrix, allowed: NDArray[np.int64], params: ContentParams
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Row, column and cosine of each item's nearest `allowed` items, without itself."""
+    # The product cuts ties at random, so later columns are scaled down by less than a score resolves.
+    scale = 1 - TIE_BREAK * np.arange(len(allowed)) / len(allowed)
+    others = tfidf[allowed].multiply(scale[:, np.newaxis])
     # One more than k, because an item is its own nearest.
-    found = sp_matmul_topn(tfidf, tfidf[allowed].T.tocsr(), top_n=params.k + 1, n_threads=params.threads).tocoo()
+    found = sp_matmul_topn(tfidf, others.T.tocsr(), top_n=params.k + 1, n_threads=params.threads).tocoo()
     rows, columns = found.row.astype(np.int64), allowed[found.col]
-    others = rows != columns
-    return rows[others], columns[others], found.data[others]
+    different = rows != columns
+    return rows[different], columns[different], (found.data / scale[found.col])[different]
 
 
 def _shared_terms(terms: csr_matrix, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import ibis
 
@@ -13,14 +14,14 @@ def open_engine(
 ) -> Iterator[ibis.BaseBackend]:
     """Give an in-memory DuckDB connection that stays under a memory limit, closed on leaving.
 
-    Beyond `memory_limit` (DuckDB's notation) intermediate results are written to `spill`, by default `.tmp` in the
-    working directory; a job that cannot be spilled raises duckdb.OutOfMemoryException.
+    Beyond `memory_limit` (DuckDB's notation) intermediate results go to a temporary directory inside `spill` (by
+    default the system's), removed on leaving; what cannot be spilled raises duckdb.OutOfMemoryException.
     """
-    settings = {"memory_limit": memory_limit, "threads": threads, "preserve_insertion_order": False}
-    if spill is not None:
-        settings["temp_directory"] = str(spill)
-    engine = ibis.duckdb.connect(**settings)
-    try:
-        yield engine
-    finally:
-        engine.disconnect()
+    with TemporaryDirectory(prefix="recomengine-", dir=spill) as directory:
+        engine = ibis.duckdb.connect(
+            memory_limit=memory_limit, threads=threads, temp_directory=directory, preserve_insertion_order=False
+        )
+        try:
+            yield engine
+        finally:
+            engine.disconnect()

@@ -1,10 +1,9 @@
-"""Neighbour lists as bytes, and their merge without unpacking: the hot path's form of `scoring`."""
+"""The merge of `scoring` on packed neighbour lists: the hot path's form, which makes no object per neighbour."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommendations.algorithms.types import Candidate
@@ -12,31 +11,20 @@ from recommendations.algorithms.types import Candidate
 ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
 """One neighbour in eight bytes: items below 2^32, scores to three digits, counts that stop at 65,535."""
 
-MOST: Final = np.iinfo(np.uint16).max
 
+def merge(
+    lists: Sequence[bytes | None], weights: Sequence[float], exclude: Collection[int] = (), limit: int = 100
+) -> list[Candidate]:
+    """Merge packed lists as `scoring.score_history` does, with the same answer.
 
-def pack(neighbours: pa.Table) -> Iterator[tuple[int, bytes]]:
-    """Give each item of a NEIGHBOURS table with its list, best first, as ENTRY rows; items ascending.
-
-    Raises OverflowError for an item number outside 0 to 2^32 - 1.
+    A list is ENTRY rows, best first, None or b"" for an anchor without neighbours. Raises ValueError if the lengths
+    differ or the rows are not whole.
     """
-    ordered = neighbours.sort_by([("item", "ascending"), ("rank", "ascending")])
-    items, firsts = np.unique(ordered["item"].to_numpy(), return_index=True)
-    entries = _entries(ordered)
-    ends = [*firsts[1:].tolist(), len(entries)]
-    for item, first, end in zip(items.tolist(), firsts.tolist(), ends, strict=True):
-        yield item, entries[first:end].tobytes()
-
-
-def merge(lists: Sequence[bytes], weights: Sequence[float], exclude: Collection[int], limit: int) -> list[Candidate]:
-    """Merge packed lists as `scoring.score_history` does, several times faster and with the same answer.
-
-    An anchor without neighbours gives b"". Raises ValueError if the lengths differ or a list is not whole ENTRY rows.
-    """
-    entries = np.frombuffer(b"".join(lists), ENTRY)
+    lengths = [len(packed or b"") // ENTRY.itemsize for packed, _ in zip(lists, weights, strict=True)]
+    entries = np.frombuffer(b"".join(packed for packed in lists if packed), ENTRY)
     if not len(entries):
         return []
-    anchors = np.repeat(np.arange(len(weights)), [len(packed) // ENTRY.itemsize for packed in lists])
+    anchors = np.repeat(np.arange(len(weights)), lengths)
     by_item = entries["item"].argsort(kind="stable")
     items, parts = entries["item"][by_item], (np.asarray(weights)[anchors] * entries["score"])[by_item]
     starts = np.flatnonzero(np.concatenate(([True], items[1:] != items[:-1])))
@@ -60,14 +48,3 @@ def _largest(parts: NDArray[Any], starts: NDArray[Any]) -> NDArray[Any]:
     is_largest = np.flatnonzero(parts == np.repeat(np.maximum.reduceat(parts, starts), lengths))
     positions: NDArray[Any] = is_largest[is_largest.searchsorted(starts)]
     return positions
-
-
-def _entries(ordered: pa.Table) -> NDArray[Any]:
-    neighbours = ordered["neighbour"].to_numpy()
-    if len(neighbours) and not 0 <= neighbours.min() <= neighbours.max() <= np.iinfo(np.uint32).max:
-        raise OverflowError("an item number does not fit 32 bits")
-    entries = np.empty(len(ordered), ENTRY)
-    entries["item"] = neighbours
-    entries["score"] = ordered["score"].to_numpy()
-    entries["count"] = np.minimum(ordered["count"].to_numpy(), MOST)
-    return entries

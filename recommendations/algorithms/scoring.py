@@ -45,7 +45,7 @@ def _explained(
     best: list[int], totals: dict[int, float], neighbour_lists: Sequence[NeighbourList], weights: Sequence[float]
 ) -> list[Candidate]:
     # Only the few that survive are explained: remembering the best anchor of every candidate costs more than this.
-    largest = dict.fromkeys(best, 0.0)
+    largest = dict.fromkeys(best, -1.0)
     reasons = dict.fromkeys(best, (0, 0))
     for index, (neighbours, weight) in enumerate(zip(neighbour_lists, weights, strict=True)):
         for item, score, count in neighbours:

@@ -1,0 +1,93 @@
+"""The algorithms once more, slowly and in plain Python, to compare with."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import combinations, groupby, pairwise
+from math import log
+
+from recommendations.algorithms.coview import CoviewParams
+from recommendations.algorithms.types import EVENT_WEIGHTS
+from tests.recommendations.algorithms.tables import START, Row
+
+Session = tuple[tuple[datetime, int], ...]
+Scores = dict[tuple[int, int], tuple[float, int]]
+"""(item, neighbour) → score, count."""
+
+
+def sessions(rows: Sequence[Row], max_events: int = 200) -> list[Session]:
+    """Every session's (moment, item) steps, in no particular order."""
+    visits: dict[tuple[str, str | None], list[tuple[datetime, int]]] = defaultdict(list)
+    for row in rows:
+        if row["type"] in EVENT_WEIGHTS:
+            lines = _lines(rows, row)
+            named = [line["session"] for line in lines if line["session"]]
+            session = min(named) if named else row["session"]
+            visits[row["visitor"], session].append((min(line["occurred_at"] for line in lines), row["item"]))
+    found = [part for (_, name), steps in visits.items() for part in _parts(sorted(steps), name is None)]
+    collapsed = [tuple(next(group) for _, group in groupby(steps, key=lambda step: step[1])) for steps in found]
+    return [steps[-max_events:] for steps in collapsed if len(steps) > 1]
+
+
+def coview(rows: Sequence[Row], params: CoviewParams) -> Scores:
+    found = sessions(rows)
+    newest = max((steps[-1][0] for steps in found), default=START)
+    weights: defaultdict[tuple[int, int], float] = defaultdict(float)
+    counts: Counter[tuple[int, int]] = Counter()
+    sizes: defaultdict[int, float] = defaultdict(float)
+    total = 0.0
+    for steps in found:
+        decay = 2 ** (-((newest - steps[-1][0]) / timedelta(days=params.half_life_days)))
+        total += decay
+        met = set()
+        for here, (_, item) in enumerate(steps):
+            sizes[item] += decay
+            for there, (_, other) in enumerate(steps):
+                gap = there - here
+                if item != other and abs(gap) <= params.window:
+                    direction = params.forward if gap > 0 else params.backward
+                    weights[item, other] += decay * direction / (abs(gap) if params.gap_decay else 1)
+                    met.add((item, other))
+        counts.update(met)
+    return {
+        (i, j): (sizes[i] ** -0.5 * log(1 + total / sizes[i]) * weight / sizes[j] ** 0.15, counts[i, j])
+        for (i, j), weight in weights.items()
+    }
+
+
+def bought_together(rows: Sequence[Row], min_count: int) -> Scores:
+    orders: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for row in rows:
+        if row["type"] == "purchase" and row["order_id"]:
+            orders[row["order_id"]][row["item"]] += 1 if row["quantity"] is None else row["quantity"]
+    baskets = [{item for item, units in order.items() if units > 0} for order in orders.values()]
+    sizes = Counter(item for basket in baskets for item in basket)
+    weights: defaultdict[tuple[int, int], float] = defaultdict(float)
+    counts: Counter[tuple[int, int]] = Counter()
+    for basket in baskets:
+        for a, b in combinations(basket, 2):
+            for pair in ((a, b), (b, a)):
+                weights[pair] += (len(basket) - 1) ** -0.5
+                counts[pair] += 1
+    return {
+        (i, j): (weights[i, j] / ((sizes[i] + 2) * sizes[j] ** 0.15), count)
+        for (i, j), count in counts.items()
+        if count >= min_count
+    }
+
+
+def _lines(rows: Sequence[Row], row: Row) -> list[Row]:
+    """The lines of the row's order; the row alone if it has none."""
+    if row["order_id"] is None:
+        return [row]
+    order = (row["visitor"], row["order_id"])
+    return [line for line in rows if line["type"] in EVENT_WEIGHTS and (line["visitor"], line["order_id"]) == order]
+
+
+def _parts(steps: list[tuple[datetime, int]], by_gap: bool) -> list[list[tuple[datetime, int]]]:
+    parts = [[steps[0]]]
+    for before, step in pairwise(steps):
+        if by_gap and step[0] - before[0] > timedelta(minutes=30):
+            parts.append([])
+        parts[-1].append(step)
+    return parts
