@@ -6,7 +6,8 @@ export type Decision = 'granted' | 'denied' | 'open'
 
 /** Global Privacy Control or Do Not Track. */
 export function asksForPrivacy(): boolean {
-  const browser = navigator as Navigator & { globalPrivacyControl?: boolean; doNotTrack?: string | null }
+  if (typeof navigator === 'undefined') return false
+  const browser = navigator as Navigator & { globalPrivacyControl?: boolean }
   return browser.globalPrivacyControl === true || browser.doNotTrack === '1'
 }
 
