@@ -36,8 +36,9 @@ def build(items: Sequence[ItemContent], events: pa.Table) -> tuple[dict[str, pa.
         pairs = run("coview", coview.coview(interactions, params))
         together = run("baskets", baskets.bought_together(interactions, baskets.PRODUCT_PAGE))
         carts = run("carts", baskets.bought_together(interactions, baskets.CART))
-        alike = run("content", content.similar([_content(item) for item in items]))
-        cold = run("cold", content.two_hop(alike, together if together.count().execute() else pairs))
+        texts = [_content(item) for item in items]
+        alike = run("content", content.similar(texts))
+        cold = run("cold", _cold(texts, together if together.count().execute() else pairs))
         similar = run("similar", alike.anti_join(cold, "item").union(cold))
         lists = _lists(interactions)
         lists_rows = engine.to_pyarrow(lists)
@@ -76,13 +77,12 @@ def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
     """The lists of a table in the model store's schema, packed for Redis; scores are scaled to at most `packing.SCALE`."""
     if not table.num_rows:
         return
-    scale = packing.SCALE / pc.max(table["score"]).as_py()
-    scores = pc.multiply(table["score"].cast(pa.float64()), scale)
-    entries = list(zip(table["item"].to_pylist(), scores.to_pylist(), table["count"].to_pylist(), strict=True))
-    starts = np.flatnonzero(table["rank"].to_numpy() == 1).tolist()
+    items, counts = table["item"].to_numpy(), table["count"].to_numpy()
+    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
+    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
     keys = table["key"].take(pa.array(starts)).to_pylist()
     for key, start, end in zip(keys, starts, [*starts[1:], table.num_rows], strict=True):
-        yield key, packing.pack(entries[start:end])
+        yield key, packing.pack(items[start:end], scores[start:end], counts[start:end])
 
 
 def _runner(engine: Any) -> Callable[[str, ibis.Table], ibis.Table]:
@@ -93,6 +93,12 @@ def _runner(engine: Any) -> Callable[[str, ibis.Table], ibis.Table]:
         return table
 
     return run
+
+
+def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:
+    """Lists for the items that have none of their own, by way of their nearest neighbours that have."""
+    warm = lists.select("item").distinct().to_pyarrow()["item"].to_pylist()
+    return content.two_hop(content.similar(texts, among=warm), lists)
 
 
 def _lists(interactions: ibis.Table) -> ibis.Table:

@@ -9,14 +9,23 @@ from urllib.parse import urlencode
 from catalog import finding
 from catalog.finding import ItemSummary
 from events import visitors
-from events.visitors import Interaction
 from recommendations import preview, serving
 from recommendations.strategies import STRATEGIES, Anchors, Strategy
 from recommendations.types import Candidate, PlacementConfig, Query, Slate
 from tenants.types import TenantRef
 
 CARDS: Final = 8
-HISTORY: Final = 6
+HISTORY: Final = 5
+_DONE: Final = {
+    "view": "viewed", "click": "clicked", "impression": "was shown", "add_to_cart": "put in the cart",
+    "remove_from_cart": "took out of the cart", "purchase": "bought", "refund": "returned",
+}  # fmt: skip
+_OF_BOTH: Final = {
+    "viewed_together": "{count} shopper{s} interested in both",
+    "bought_together": "{count} order{s} with both",
+    "similar_content": "Resembles it",
+}
+"""Shorter sentences for where the other item is the product previewed, and stands above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is previewed: a product, a visitor, or a visitor who looks at a product."""
+    """What is previewed: a product, a visitor, or a visitor who looks at a product.
+
+    `history` is what the visitor did last, in a word, and to which item.
+    """
 
     item: ItemSummary | None
     visitor_id: str | None
-    history: list[tuple[Interaction, ItemSummary]]
+    history: list[tuple[str, ItemSummary]]
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -59,6 +71,7 @@ class Comparison:
     """The placement's own slate and, beside it, what each strategy would show alone."""
 
     placement: PlacementConfig
+    cascade: list[str]
     served: Shown
     strategies: list[Shown]
     model_version: str | None
@@ -70,7 +83,8 @@ def context(tenant: TenantRef, item_id: str | None, visitor_id: str | None, sinc
     item = finding.find(tenant, item_id) if item_id else None
     past = visitors.history(tenant, visitor_id, since, HISTORY) if visitor_id else []
     known = {found.item_id: found for found in finding.find_all(tenant, [each.item_id for each in past])}
-    return Context(item, visitor_id, [(each, known[each.item_id]) for each in past if each.item_id in known])
+    done = [(_DONE.get(each.type, each.type), known[each.item_id]) for each in past if each.item_id in known]
+    return Context(item, visitor_id, done)
 
 
 def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Comparison:
@@ -83,9 +97,14 @@ def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Co
         for name in strategies_for(asked)
     ]
     titles = _titles_of_reasons(tenant, [served, *alone])
-    shown = [_shown(STRATEGIES[slate.strategy].title, STRATEGIES[slate.strategy].description, slate, titles) for slate in alone]
-    whole = _shown(placement.key, "", served, titles)
-    return Comparison(placement, whole, shown, served.model_version, api_query(asked, placement))
+    recipes = [STRATEGIES[slate.strategy] for slate in alone]
+    shown = [
+        _shown(recipe.title, recipe.description, slate, asked, titles)
+        for recipe, slate in zip(recipes, alone, strict=True)
+    ]
+    whole = _shown(placement.key, "", served, asked, titles)
+    cascade = [STRATEGIES[name].title for name in placement.cascade if name in STRATEGIES]
+    return Comparison(placement, cascade, whole, shown, served.model_version, api_query(asked, placement))
 
 
 def strategies_for(asked: Context) -> list[str]:
@@ -108,7 +127,7 @@ def best_known(tenant: TenantRef, limit: int) -> list[ItemSummary]:
     return [finding.summary_of_product(product) for _, _, product in popular.items] or finding.newest(tenant, limit)
 
 
-def _shown(title: str, description: str, slate: Slate, titles: Mapping[str, str]) -> Shown:
+def _shown(title: str, description: str, slate: Slate, asked: Context, titles: Mapping[str, str]) -> Shown:
     best = best_scores(candidate for candidate, _, _ in slate.items)
     cards = [
         Card(
@@ -117,7 +136,7 @@ def _shown(title: str, description: str, slate: Slate, titles: Mapping[str, str]
             max(0.0, round(100 * candidate.score / best[candidate.source], 1)) if best[candidate.source] > 0 else 0.0,
             STRATEGIES[candidate.source],
             candidate.source != slate.strategy,
-            reason(candidate, titles),
+            reason(candidate, asked, titles),
         )
         for candidate, _, product in slate.items
     ]
@@ -132,10 +151,12 @@ def best_scores(candidates: Iterable[Candidate]) -> dict[str, float]:
     return best
 
 
-def reason(candidate: Candidate, titles: Mapping[str, str]) -> str:
+def reason(candidate: Candidate, asked: Context, titles: Mapping[str, str]) -> str:
     """The evidence in words, with the other item's title in place of its id where it is known."""
     if candidate.because_of is None:
         return serving.sentence(candidate)
+    if candidate.because_of in asked.items and candidate.reason in _OF_BOTH:
+        return _OF_BOTH[candidate.reason].format(count=candidate.evidence, s="s" * (candidate.evidence != 1))
     return serving.sentence(candidate._replace(because_of=titles.get(candidate.because_of, candidate.because_of)))
 
 

@@ -1,28 +1,30 @@
-"""Neighbour lists as bytes: eight per entry, a hundredth of JSON's cost to read.
+"""Neighbour lists as bytes, as they lie in Redis: eight per entry, a hundredth of JSON's cost to read.
 
 An entry is the item's internal id (uint32), its score (float16) and its evidence count (uint16, saturating),
-little-endian. Half floats keep three digits, which is enough to rank 50 neighbours; the order of the list is exact.
+little-endian (`scoring.ENTRY`). Half floats keep three digits, enough to rank 50 neighbours; the list's order is exact.
 """
 
-import struct
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from recommendations.types import Neighbour
+import numpy as np
+from numpy.typing import NDArray
+
+from recommendations.algorithms.scoring import ENTRY
 
 SCALE: Final = 1024.0  # the best score of a table; gives weak neighbours room in a half float
-MOST_EVIDENCE: Final = 0xFFFF
-_ENTRY: Final = struct.Struct("<IeH")
 
 
-def pack(entries: Iterable[tuple[int, float, int]]) -> bytes:
-    """One list of (item, score, evidence), best first; scores from 0 to SCALE.
+def pack(items: NDArray[np.int64], scores: NDArray[np.floating[Any]], evidence: NDArray[np.int64]) -> bytes:
+    """One list, best first; scores from 0 to SCALE. Raises OverflowError for an item id that does not fit 32 bits."""
+    if len(items) and int(items.max()) > 0xFFFFFFFF:
+        raise OverflowError("an item's internal id no longer fits 32 bits")
+    entries = np.empty(len(items), ENTRY)
+    entries["item"], entries["score"], entries["count"] = items, scores, np.minimum(evidence, 0xFFFF)
+    return entries.tobytes()
 
-    Raises struct.error for an item id that does not fit 32 bits.
-    """
-    return b"".join(_ENTRY.pack(item, score, min(evidence, MOST_EVIDENCE)) for item, score, evidence in entries)
 
-
-def unpack(packed: bytes | None) -> list[Neighbour]:
-    """The entries of a list, best first; none for a missing list."""
-    return [Neighbour(*entry) for entry in _ENTRY.iter_unpack(packed)] if packed else []
+def unpack(packed: bytes | None) -> Sequence[tuple[int, float, int]]:
+    """The (item, score, evidence) entries of a list, best first; none for a missing list."""
+    entries: list[tuple[int, float, int]] = np.frombuffer(packed or b"", ENTRY).tolist()
+    return entries

@@ -1,17 +1,35 @@
 """What is known of past trainings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.types import TenantRef
 
 
+TITLES: Final[Mapping[str, str]] = {
+    "coview": "Seen together in a visit",
+    "baskets": "Bought together, product page",
+    "carts": "Bought together, cart",
+    "similar": "Similar in content",
+    "lists": "Trending and popular",
+}
+
+
+class Built(NamedTuple):
+    """A table of a model: so many lists of recommendations, of so many entries together."""
+
+    title: str
+    lists: int
+    entries: int
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training: when it ran, what it read, and how many lists of how many entries each of its tables holds."""
+    """One training: when it ran, what it read, and what it built."""
 
     version: str
     status: str
@@ -23,7 +41,7 @@ class Run:
     events: int
     items: int
     error: str
-    tables: dict[str, dict[str, int]]
+    built: list[Built]
 
     @property
     def seconds(self) -> float | None:
@@ -46,7 +64,9 @@ def live(tenant: TenantRef) -> Run | None:
 
 def _run(run: ModelRun) -> Run:
     report: dict[str, Any] = run.report
+    tables: dict[str, dict[str, int]] = report.get("tables", {})
+    built = [Built(TITLES.get(name, name), table["lists"], table["entries"]) for name, table in tables.items()]
     return Run(
         run.version, run.status, run.stage, run.started_at, run.finished_at, run.data_from, run.data_to, run.events,
-        run.items, run.error, report.get("tables", {}),
+        run.items, run.error, built,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import msgspec
 from catalog.cards import cards_key
 from catalog.types import Card
 from events.history import LENGTH, user_key, visitor_key
-from recommendations.algorithms.scoring import score_history
+from recommendations.algorithms.scoring import merge
 from recommendations.packing import SCALE, unpack
 from recommendations.publishing import table_key
 from recommendations.strategies import LISTS, STRATEGIES, Anchors, Strategy
@@ -139,12 +139,12 @@ def candidates(steps: Sequence[Step], replies: Sequence[Reply], hidden: set[str]
 
 def proposals(strategy: Strategy, anchors: Sequence[str], lists: Sequence[bytes | None]) -> Iterator[Candidate]:
     """One strategy's candidates from the packed lists of its anchors."""
-    unpacked = [unpack(packed) for packed in lists]
     if strategy.anchors is Anchors.NONE:
-        for item, score, evidence in unpacked[0]:
+        for item, score, evidence in unpack(lists[0]):
             yield Candidate(item, score, strategy.name, strategy.reason, None, evidence)
         return
-    for scored in score_history(unpacked, [strategy.weight(position) for position in range(len(unpacked))]):
+    weights = [strategy.weight(position) for position in range(len(lists))]
+    for scored in merge(lists, weights):
         because_of = anchors[scored.because_of]
         yield Candidate(scored.item, scored.score, strategy.name, strategy.reason, because_of, scored.evidence)
 

@@ -1,19 +1,10 @@
 """What is asked of the recommender, what a strategy proposes, and what is shown."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MAX_LIMIT = 50
 DEFAULT_LIMIT = 10
-
-
-class Neighbour(NamedTuple):
-    """One entry of a neighbour list: the item's internal id, its score, and how many shoppers or orders support it."""
-
-    item: int
-    score: float
-    evidence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +59,3 @@ class Slate:
         if not self.items:
             return 0.0
         return sum(candidate.source != self.strategy for candidate, _, _ in self.items) / len(self.items)
-
-
-NeighbourList = Sequence[Neighbour]

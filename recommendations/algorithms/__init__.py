@@ -12,5 +12,4 @@ gives; the same expression runs on any Ibis backend with window functions.
 | `content`    | similar items by their text, and lists for items nobody has seen yet                |
 | `popularity` | popular and trending items                                                          |
 | `scoring`    | the serving-time merge of neighbour lists (no table engine involved)                |
-| `packed`     | the same merge on lists as bytes                                                    |
 """

@@ -1,55 +1,62 @@
-"""Serving-time merge of neighbour lists: plain Python, because a request has no time for anything else."""
+"""The serving-time merge of neighbour lists, on packed bytes: no object is made per neighbour (two to three times faster
+than dictionaries). It is on every request's path, so nothing heavy is imported here.
+"""
 
-import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
 
-from recommendations.algorithms.types import Candidate
+import numpy as np
+from numpy.typing import NDArray
 
-NeighbourList = Sequence[tuple[int, float, int]]
-"""(item, score, count), best first, as stored for one anchor."""
-
-
-def recency_weights(anchors: int, recency: float) -> list[float]:
-    """The weights e^(-p/τ) of a history's items, newest first (p = 0); `recency` is τ > 0, in steps."""
-    return [math.exp(-step / recency) for step in range(anchors)]
+ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
+"""One neighbour in eight bytes: items below 2^32, scores to three digits, counts that stop at 65,535."""
 
 
-def score_history(
-    neighbour_lists: Sequence[NeighbourList], weights: Sequence[float], exclude: Iterable[int] = (), limit: int = 100
-) -> list[Candidate]:
+class Scored(NamedTuple):
+    """An item that a history leads to; `because_of` is the index of the anchor that contributed most to `score`, `evidence`
+    the `count` in that anchor's list.
+    """
+
+    item: int
+    score: float
+    because_of: int
+    evidence: int
+
+
+def merge(
+    lists: Sequence[bytes | None], weights: Sequence[float], exclude: Collection[int] = (), limit: int = 100
+) -> list[Scored]:
     """Merge the lists of a history's anchors: score(j) = Σ_p weight_p · score_pj, the best `limit` first.
 
-    One list and one weight (> 0) per anchor, newest first; an anchor without neighbours gives an empty list. `exclude`:
-    items not to propose, usually those already seen. Ties go to the smaller item; `because_of` is the index of the
-    anchor with the largest part, the newer one if equal. Raises ValueError if the lengths differ.
+    One list (ENTRY rows; None or b"" for an anchor without neighbours) and one weight (> 0) per anchor, newest first.
+    `exclude`: items not to propose. Ties go to the smaller item, and in `because_of` to the newer anchor. Raises
+    ValueError if the lengths differ or the rows are not whole.
     """
-    totals: dict[int, float] = {}
-    known = totals.get
-    for neighbours, weight in zip(neighbour_lists, weights, strict=True):
-        for item, score, _ in neighbours:
-            totals[item] = known(item, 0.0) + weight * score
-    for item in exclude:
-        totals.pop(item, None)
-    # Two stable sorts keyed in C are several times faster than one on (-score, item) tuples.
-    best = sorted(totals)
-    best.sort(key=totals.__getitem__, reverse=True)
-    return _explained(best[:limit], totals, neighbour_lists, weights)
+    lengths = [len(packed or b"") // ENTRY.itemsize for packed, _ in zip(lists, weights, strict=True)]
+    entries = np.frombuffer(b"".join(packed for packed in lists if packed), ENTRY)
+    if not len(entries):
+        return []
+    anchors = np.repeat(np.arange(len(weights)), lengths)
+    by_item = entries["item"].argsort(kind="stable")
+    items, parts = entries["item"][by_item], (np.asarray(weights)[anchors] * entries["score"])[by_item]
+    starts = np.flatnonzero(np.concatenate(([True], items[1:] != items[:-1])))
+    totals = np.add.reduceat(parts, starts)
+    # Items ascend, so a stable sort gives ties to the smaller one.
+    best = (-totals).argsort(kind="stable")[: limit + len(exclude)]
+    largest = by_item[_largest(parts, starts)[best]]
+    rows = zip(
+        items[starts[best]].tolist(),
+        totals[best].tolist(),
+        anchors[largest].tolist(),
+        entries["count"][largest].tolist(),
+        strict=True,
+    )
+    return [Scored._make(row) for row in rows if row[0] not in exclude][:limit]
 
 
-def score_cart(neighbour_lists: Sequence[NeighbourList], cart: Collection[int], limit: int = 100) -> list[Candidate]:
-    """Merge the lists of a cart's items, which all count the same, without the cart itself; else as `score_history`."""
-    return score_history(neighbour_lists, [1.0] * len(neighbour_lists), cart, limit)
-
-
-def _explained(
-    best: list[int], totals: dict[int, float], neighbour_lists: Sequence[NeighbourList], weights: Sequence[float]
-) -> list[Candidate]:
-    # Only the few that survive are explained: remembering the best anchor of every candidate costs more than this.
-    largest = dict.fromkeys(best, -1.0)
-    reasons = dict.fromkeys(best, (0, 0))
-    for index, (neighbours, weight) in enumerate(zip(neighbour_lists, weights, strict=True)):
-        for item, score, count in neighbours:
-            if item in largest and weight * score > largest[item]:
-                largest[item] = weight * score
-                reasons[item] = (index, count)
-    return [Candidate(item, totals[item], *reasons[item]) for item in best]
+def _largest(parts: NDArray[Any], starts: NDArray[Any]) -> NDArray[Any]:
+    """Position of the first largest part of each group."""
+    lengths = np.diff(starts, append=len(parts))
+    is_largest = np.flatnonzero(parts == np.repeat(np.maximum.reduceat(parts, starts), lengths))
+    positions: NDArray[Any] = is_largest[is_largest.searchsorted(starts)]
+    return positions

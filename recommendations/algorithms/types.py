@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import ibis
 
@@ -50,15 +50,3 @@ class CatalogItem:
     brand: str = ""
     categories: tuple[str, ...] = ()
     attributes: str = ""
-
-
-class Candidate(NamedTuple):
-    """An item proposed for a slate; a tuple because hundreds are made per request.
-
-    `because_of` is the index of the anchor that contributed most to `score`, `evidence` the `count` in its list.
-    """
-
-    item: int
-    score: float
-    because_of: int
-    evidence: int

@@ -1,16 +1,19 @@
 """The algorithms once more, slowly and in plain Python, to compare with."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import combinations, groupby, pairwise
 from math import log
 
 from recommendations.algorithms.coview import CoviewParams
+from recommendations.algorithms.scoring import Scored
 from recommendations.algorithms.types import EVENT_WEIGHTS
 from tests.recommendations.algorithms.tables import START, Row
 
 Session = tuple[tuple[datetime, int], ...]
+NeighbourList = Sequence[tuple[int, float, int]]
+"""(item, score, count), best first."""
 Scores = dict[tuple[int, int], tuple[float, int]]
 """(item, neighbour) → score, count."""
 
@@ -91,3 +94,39 @@ def _parts(steps: list[tuple[datetime, int]], by_gap: bool) -> list[list[tuple[d
             parts.append([])
         parts[-1].append(step)
     return parts
+
+
+def score_history(
+    neighbour_lists: Sequence[NeighbourList], weights: Sequence[float], exclude: Iterable[int] = (), limit: int = 100
+) -> list[Scored]:
+    """Merge the lists of a history's anchors: score(j) = Σ_p weight_p · score_pj, the best `limit` first.
+
+    One list and one weight (> 0) per anchor, newest first; an anchor without neighbours gives an empty list. `exclude`:
+    items not to propose, usually those already seen. Ties go to the smaller item; `because_of` is the index of the
+    anchor with the largest part, the newer one if equal. Raises ValueError if the lengths differ.
+    """
+    totals: dict[int, float] = {}
+    known = totals.get
+    for neighbours, weight in zip(neighbour_lists, weights, strict=True):
+        for item, score, _ in neighbours:
+            totals[item] = known(item, 0.0) + weight * score
+    for item in exclude:
+        totals.pop(item, None)
+    # Two stable sorts keyed in C are several times faster than one on (-score, item) tuples.
+    best = sorted(totals)
+    best.sort(key=totals.__getitem__, reverse=True)
+    return _explained(best[:limit], totals, neighbour_lists, weights)
+
+
+def _explained(
+    best: list[int], totals: dict[int, float], neighbour_lists: Sequence[NeighbourList], weights: Sequence[float]
+) -> list[Scored]:
+    # Only the few that survive are explained: remembering the best anchor of every candidate costs more than this.
+    largest = dict.fromkeys(best, -1.0)
+    reasons = dict.fromkeys(best, (0, 0))
+    for index, (neighbours, weight) in enumerate(zip(neighbour_lists, weights, strict=True)):
+        for item, score, count in neighbours:
+            if item in largest and weight * score > largest[item]:
+                largest[item] = weight * score
+                reasons[item] = (index, count)
+    return [Scored(item, totals[item], *reasons[item]) for item in best]

@@ -1,59 +1,54 @@
-from math import exp
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendations.algorithms.packed import ENTRY, merge
-from recommendations.algorithms.scoring import NeighbourList, recency_weights, score_cart, score_history
-from recommendations.algorithms.types import Candidate
+from recommendations.algorithms.scoring import ENTRY, Scored, merge
+from tests.recommendations.algorithms.references import NeighbourList, score_history
 
 
-def test_weights_fall_with_age() -> None:
-    assert recency_weights(3, 1.5) == pytest.approx([1, exp(-1 / 1.5), exp(-2 / 1.5)])
-    assert recency_weights(0, 1.5) == []
+def packed(neighbours: NeighbourList) -> bytes:
+    return np.array(list(neighbours), ENTRY).tobytes()
+
+
+def merged(lists: list[NeighbourList], weights: list[float], **options: int | list[int]) -> list[Scored]:
+    return merge([packed(rows) for rows in lists], weights, **options)
 
 
 def test_two_lists_by_hand() -> None:
     lists = [[(1, 4.0, 10), (2, 1.0, 20)], [(2, 8.0, 30), (3, 2.0, 40)]]
-    assert score_history(lists, [1.0, 0.5]) == [
-        Candidate(2, 5.0, because_of=1, evidence=30),
-        Candidate(1, 4.0, because_of=0, evidence=10),
-        Candidate(3, 1.0, because_of=1, evidence=40),
+    assert merged(lists, [1.0, 0.5]) == [
+        Scored(2, 5.0, because_of=1, evidence=30),
+        Scored(1, 4.0, because_of=0, evidence=10),
+        Scored(3, 1.0, because_of=1, evidence=40),
     ]
 
 
 def test_ties_go_to_the_smaller_item_and_the_newer_anchor() -> None:
     lists = [[(9, 1.0, 1), (4, 1.0, 1)], [(7, 1.0, 2), (4, 1.0, 2), (9, 1.0, 2)]]
-    assert score_history(lists, [1.0, 1.0]) == [
-        Candidate(4, 2.0, 0, 1),
-        Candidate(9, 2.0, 0, 1),
-        Candidate(7, 1.0, 1, 2),
+    assert merged(lists, [1.0, 1.0]) == [
+        Scored(4, 2.0, 0, 1),
+        Scored(9, 2.0, 0, 1),
+        Scored(7, 1.0, 1, 2),
     ]
 
 
 def test_seen_items_are_not_proposed() -> None:
-    assert score_history([[(1, 1.0, 1), (2, 0.5, 1)]], [1.0], exclude=[1, 99]) == [Candidate(2, 0.5, 0, 1)]
+    assert merged([[(1, 1.0, 1), (2, 0.5, 1)]], [1.0], exclude=[1, 99]) == [Scored(2, 0.5, 0, 1)]
 
 
 def test_the_limit_keeps_the_best() -> None:
-    assert [found.item for found in score_history([[(1, 1.0, 1), (2, 3.0, 1), (3, 2.0, 1)]], [1.0], limit=2)] == [2, 3]
+    assert [found.item for found in merged([[(1, 1.0, 1), (2, 3.0, 1), (3, 2.0, 1)]], [1.0], limit=2)] == [2, 3]
 
 
 @pytest.mark.parametrize("lists", [[], [[]], [[], []]])
 def test_unknown_anchors_propose_nothing(lists: list[NeighbourList]) -> None:
-    assert score_history(lists, [1.0] * len(lists)) == []
+    assert merged(lists, [1.0] * len(lists)) == []
 
 
 def test_every_anchor_needs_a_weight() -> None:
     with pytest.raises(ValueError, match="zip"):
-        score_history([[(1, 1.0, 1)]], [1.0, 0.5])
-
-
-def test_a_cart_counts_all_its_items_alike_and_proposes_none() -> None:
-    lists = [[(20, 1.0, 5), (30, 2.0, 6)], [(10, 9.0, 5), (40, 2.5, 7), (30, 1.0, 8)]]
-    assert score_cart(lists, cart=[10, 20]) == [Candidate(30, 3.0, 0, 6), Candidate(40, 2.5, 1, 7)]
+        merged([[(1, 1.0, 1)]], [1.0, 0.5])
 
 
 # Scores and weights that half floats and sums hold exactly, so that both forms must agree to the last bit.
@@ -67,10 +62,6 @@ LISTS = st.lists(
     ),
     max_size=6,
 )
-
-
-def packed(neighbours: NeighbourList) -> bytes:
-    return np.array(list(neighbours), ENTRY).tobytes()
 
 
 @given(lists=LISTS, exclude=st.sets(st.integers(0, 30), max_size=5), limit=st.integers(0, 40))
@@ -90,7 +81,7 @@ def test_scores_add_up_over_the_anchors(lists: list[tuple[NeighbourList, float]]
         for item, score, count in rows
     ]
     totals = {item: sum(part[1] for part in parts if part[0] == item) for item, *_ in parts}
-    found = score_history([pair[0] for pair in lists], [pair[1] for pair in lists], limit=limit)
+    found = merged([pair[0] for pair in lists], [pair[1] for pair in lists], limit=limit)
     assert [(row.item, row.score) for row in found] == sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))[
         :limit
     ]
@@ -101,7 +92,7 @@ def test_scores_add_up_over_the_anchors(lists: list[tuple[NeighbourList, float]]
 
 def test_packed_anchors_without_neighbours_propose_nothing() -> None:
     assert merge([None, b""], [1.0, 0.5]) == []
-    assert merge([None, packed([(5, 2.0, 3)])], [1.0, 0.5]) == [Candidate(5, 1.0, because_of=1, evidence=3)]
+    assert merge([None, packed([(5, 2.0, 3)])], [1.0, 0.5]) == [Scored(5, 1.0, because_of=1, evidence=3)]
 
 
 @pytest.mark.parametrize(
