@@ -1,16 +1,14 @@
 """From catalogue and interactions to the tables that are served: runs the pure algorithms and lays out their results."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import ibis
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.reading import ItemContent
-from recommendations import packing
 from recommendations.algorithms import baskets, content, coview, popularity
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
@@ -71,18 +69,6 @@ def report(tables: dict[str, pa.Table], events: pa.Table, known: pa.Table, setti
         "coview_setting": setting,
         "events_of_unknown_items": events.num_rows - known.num_rows,
     }
-
-
-def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """The lists of a table in the model store's schema, packed for Redis; scores are scaled to at most `packing.SCALE`."""
-    if not table.num_rows:
-        return
-    items, counts = table["item"].to_numpy(), table["count"].to_numpy()
-    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
-    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
-    keys = table["key"].take(pa.array(starts)).to_pylist()
-    for key, start, end in zip(keys, starts, [*starts[1:], table.num_rows], strict=True):
-        yield key, packing.pack(items[start:end], scores[start:end], counts[start:end])
 
 
 def _runner(engine: Any) -> Callable[[str, ibis.Table], ibis.Table]:

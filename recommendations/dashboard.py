@@ -89,7 +89,8 @@ def _page(request: HttpRequest, shop: Shop, context: dict[str, object]) -> HttpR
     """The whole page, or only what changes in it when htmx asks (never for its history, which needs all of it)."""
     htmx = request.htmx  # type: ignore[attr-defined]
     part = bool(htmx) and not htmx.history_restore_request
-    template = "previewer/result.html" if part else "previewer/page.html"
-    response = render(request, template, {"shop": shop, "part": part, **context})
+    # What was swapped in takes the focus, except from the choice of the placement, which stays where it was.
+    frame = {"shop": shop, "part": part, "take_focus": part and htmx.trigger != "placement-form"}
+    response = render(request, "previewer/result.html" if part else "previewer/page.html", {**frame, **context})
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -1,56 +1,42 @@
-"""Model versions in Redis: written beside the live one, made live by one pointer, expired when superseded.
+"""Publishing a model: its tables go from the model store into Redis beside the live ones, then one pointer is flipped."""
 
-`{slug}:m:<version>:<table>` is a hash; its fields are item ids (or, in the table `lists`, strategies) and its values
-packed neighbour lists. The pointer is the field `model` of `{slug}:live`.
-"""
+from collections.abc import Iterator, Mapping
 
-from collections.abc import Iterable
-from datetime import timedelta
-from typing import Final
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from recomengine.lib import redis
-from tenants.live import live_key
+from recommendations import modelstore, packing, runs, versions
 from tenants.types import TenantRef
 
-TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
-SUPERSEDED_KEPT: Final = timedelta(minutes=5)
-Field = bytes | bytearray | memoryview | str | int | float  # redis-py's own notion of a field or a value
-_CHUNK: Final = 2_000
+
+def publish(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
+    """Write a version's tables (in the model store's schema) and make it live."""
+    for name in versions.TABLES:
+        versions.write_table(tenant, version, name, packed_lists(tables[name]))
+    versions.flip(tenant, version)
 
 
-def table_key(slug: str, version: str, table: str) -> str:
-    return redis.key(slug, "m", version, table)
+def is_lost(tenant: TenantRef) -> bool:
+    """Whether Redis lacks the version that was published last, as after a flush or the loss of its disk."""
+    run = runs.live(tenant)
+    return run is not None and not versions.is_live(tenant, run.version)
 
 
-def write_table(tenant: TenantRef, version: str, table: str, rows: Iterable[tuple[str, bytes]]) -> int:
-    """Fill one table of a version that is not live yet; returns the number of lists."""
-    name = table_key(tenant.slug, version, table)
-    client = redis.client()
-    client.delete(name)
-    written = 0
-    chunk: dict[Field, Field] = {}
-    for field, packed in rows:
-        chunk[field] = packed
-        if len(chunk) == _CHUNK:
-            client.hset(name, mapping=chunk)
-            written, chunk = written + len(chunk), {}
-    if chunk:
-        client.hset(name, mapping=chunk)
-    return written + len(chunk)
+def republish(tenant: TenantRef) -> None:
+    """Put the version that was published last into Redis again, from the model store."""
+    run = runs.live(tenant)
+    if run is not None:
+        publish(tenant, run.version, modelstore.load(tenant, run.version))
 
 
-def flip(tenant: TenantRef, version: str) -> None:
-    """Make a version live; requests under way finish on the old one, which then expires."""
-    client = redis.client()
-    before = redis.text(client.hget(live_key(tenant.slug), "model"))
-    client.hset(live_key(tenant.slug), "model", version)
-    if before is not None and before != version:
-        for table in TABLES:
-            client.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
-
-
-def is_live(tenant: TenantRef, version: str) -> bool:
-    """Whether Redis serves this version and holds its tables."""
-    client = redis.client()
-    pointer = redis.text(client.hget(live_key(tenant.slug), "model"))
-    return pointer == version and bool(client.exists(table_key(tenant.slug, version, "lists")))
+def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """The lists of a table, packed for Redis; scores are scaled so that the table's best is `packing.SCALE`."""
+    if not table.num_rows:
+        return
+    items, counts = table["item"].to_numpy(), table["count"].to_numpy()
+    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
+    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
+    keys = table["key"].take(pa.array(starts)).to_pylist()
+    for key, start, end in zip(keys, starts, [*starts[1:], table.num_rows], strict=True):
+        yield key, packing.pack(items[start:end], scores[start:end], counts[start:end])

@@ -4,15 +4,10 @@ import structlog
 
 from catalog import cards
 from events import history
-from recommendations import placements, training
+from recommendations import placements, publishing
 from tenants.types import TenantRef
 
 log = structlog.get_logger(__name__)
-
-
-def is_missing(tenant: TenantRef) -> bool:
-    """Whether Redis lacks the model that was published last, as after a flush or the loss of its disk."""
-    return training.is_lost(tenant)
 
 
 def restore(tenant: TenantRef) -> None:
@@ -20,5 +15,5 @@ def restore(tenant: TenantRef) -> None:
     cards.rebuild(tenant)
     history.rebuild(tenant)
     placements.publish(tenant)
-    training.republish(tenant)
+    publishing.republish(tenant)
     log.info("redis restored", tenant=tenant.slug)

@@ -16,7 +16,7 @@ from catalog.types import Card
 from events.history import LENGTH, user_key, visitor_key
 from recommendations.algorithms.scoring import merge
 from recommendations.packing import SCALE, unpack
-from recommendations.publishing import table_key
+from recommendations.versions import table_key
 from recommendations.strategies import LISTS, STRATEGIES, Anchors, Strategy
 from recommendations.types import Candidate, PlacementConfig, Query, Slate
 from recomengine.lib.errors import DomainError

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from recommendations import queueing, restoring, training
+from recommendations import publishing, queueing, restoring, training
 from recomengine.lib.errors import DomainError
 from tenants import directory
 
@@ -33,5 +33,5 @@ def train_stale() -> None:
 def restore_missing() -> None:
     """Fill Redis again where it lost what was published."""
     for tenant in directory.active():
-        if restoring.is_missing(tenant):
+        if publishing.is_lost(tenant):
             restoring.restore(tenant)

@@ -5,7 +5,7 @@ of a tenant at a time, held by an advisory lock that ends with the process; what
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ import structlog
 
 from catalog import reading as catalog
 from events import reading as events
-from recommendations import building, modelstore, publishing
+from recommendations import building, modelstore, publishing, runs
 from recommendations.models import ModelRun
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
@@ -60,7 +60,7 @@ def _run(tenant: TenantRef, run: ModelRun) -> None:
     with _stage(run, "saving", seconds):
         modelstore.save(tenant, run.version, tables)
     with _stage(run, "publishing", seconds):
-        publish(tenant, run.version, tables)
+        publishing.publish(tenant, run.version, tables)
     run.report = {**report, "seconds": seconds}
     _finish(tenant, run)
 
@@ -85,40 +85,10 @@ def read(tenant: TenantRef) -> Data:
     return Data(catalog.contents(tenant), events.interactions(tenant, clock.now() - WINDOW))
 
 
-def publish(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
-    """Put a version's tables into Redis beside the live ones, then make it live."""
-    for name in publishing.TABLES:
-        publishing.write_table(tenant, version, name, building.packed_lists(tables[name]))
-    publishing.flip(tenant, version)
-
-
-def has_published(tenant: TenantRef) -> bool:
-    """Whether any model of the tenant has been published."""
-    return _published(tenant) is not None
-
-
-def is_lost(tenant: TenantRef) -> bool:
-    """Whether Redis lacks the version that was published last."""
-    run = _published(tenant)
-    return run is not None and not publishing.is_live(tenant, run.version)
-
-
-def republish(tenant: TenantRef) -> None:
-    """Put the version published last into Redis again, from the model store."""
-    run = _published(tenant)
-    if run is not None:
-        publish(tenant, run.version, modelstore.load(tenant, run.version))
-
-
 def is_stale(tenant: TenantRef) -> bool:
     """Whether events have come in since the last published training began."""
-    run = _published(tenant)
+    run = runs.live(tenant)
     return events.any_since(tenant, run.started_at if run else None)
-
-
-def _published(tenant: TenantRef) -> ModelRun | None:
-    with tenancy.use(tenant):
-        return ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).first()
 
 
 def _finish(tenant: TenantRef, run: ModelRun) -> None:

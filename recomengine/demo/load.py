@@ -1,7 +1,6 @@
-"""Loading the demo shops through the same domain functions as the API: tenant, catalogue, events, training.
+"""Loading the demo shops through the same domain functions as the API: catalogue, events, training.
 
-Each step is skipped where its result is there already, so that a second start repeats nothing and an interrupted one
-goes on: items and events are idempotent.
+Items and events are idempotent, so an interrupted loading is simply done again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +15,10 @@ from catalog import items as catalog
 from catalog.types import MAX_BATCH
 from events import history, ingest, store
 from recomengine.demo import gift_shop, home_goods
+from recomengine.demo.shops import GIFT_SHOP, HOME_GOODS
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
-from recommendations import placements, training
-from tenants import directory
-from tenants.models import Tenant
-from tenants.provisioning import create_tenant
+from recommendations import training
 from tenants.types import TenantRef
 
 EVENTS_AT_ONCE: Final = 1_000
@@ -30,50 +27,28 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class DemoShop:
-    """A demo shop: what it is called and where its items and events come from."""
+class Source:
+    """Where a demo shop's items and events come from, given the moment they are to end at."""
 
-    slug: str
-    name: str
-    currency: str
-    notice: str
     items: Callable[[datetime], Iterable[dict[str, Any]]]
     events: Callable[[datetime], Iterable[dict[str, Any]]]
 
 
-SHOPS: Final = (
-    DemoShop(
-        "gift-shop", "Gift Shop", gift_shop.CURRENCY,
-        "Real orders of a UK gift shop, 2010–2011 (UCI Online Retail), moved in time as a whole",
-        gift_shop.items, gift_shop.orders,
-    ),
-    DemoShop(
-        "home-goods", "Home Goods", home_goods.CURRENCY, "Fictional products and simulated shoppers",
-        lambda now: home_goods.items(), home_goods.events,
-    ),
-)  # fmt: skip
+SOURCES: Final = {
+    GIFT_SHOP.slug: Source(gift_shop.items, gift_shop.orders),
+    HOME_GOODS.slug: Source(home_goods.items, home_goods.events),
+}
 
 
-def load(shop: DemoShop, progress: Progress) -> TenantRef:
-    """Have the shop there, loaded and trained."""
-    tenant = _tenant(shop, progress)
-    if not training.has_published(tenant):
-        now = clock.now()
-        load_items(tenant, shop.items(now), progress)
-        load_events(tenant, shop.events(now), now, progress)
-        progress(f"{shop.slug}: training")
-        training.train(tenant)
-        history.rebuild(tenant)
-    return tenant
-
-
-def _tenant(shop: DemoShop, progress: Progress) -> TenantRef:
-    if not Tenant.objects.filter(slug=shop.slug).exists():
-        progress(f"{shop.slug}: creating the tenant")
-        create_tenant(shop.slug, shop.name, currency=shop.currency, notice=shop.notice)
-    tenant = directory.get(shop.slug)
-    placements.create_built_in(tenant)
-    return tenant
+def load(tenant: TenantRef, progress: Progress) -> None:
+    """Have the shop's catalogue and events in the store, and a model of them published."""
+    now = clock.now()
+    source = SOURCES[tenant.slug]
+    load_items(tenant, source.items(now), progress)
+    load_events(tenant, source.events(now), now, progress)
+    progress(f"{tenant.slug}: training")
+    training.train(tenant)
+    history.rebuild(tenant)
 
 
 def load_items(tenant: TenantRef, items: Iterable[dict[str, Any]], progress: Progress) -> None:

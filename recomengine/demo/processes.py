@@ -13,16 +13,15 @@ HOST = "127.0.0.1"
 
 
 def children(root: Path) -> list[Child]:
-    """API, dashboard, worker and beat."""
+    """API, dashboard, and the worker with beat inside: one process each, enough for one person looking."""
     python = [sys.executable, "-m"]
     granian = [*python, "granian", "--host", HOST, "--no-ws", "--log-level", "warning", "--workers-kill-timeout", "5"]
-    celery = [*python, "celery", "-A", "recomengine.celery"]
     schedule = root / ".local" / "beat-schedule"
+    celery = [sys.executable, "-m", "celery", "-A", "recomengine.celery", "worker"]
     return [
-        Child("api", [*granian, "--port", str(settings.API_PORT), "--interface", "asgi", "--workers", "2", "recomengine.edge:application"]),
+        Child("api", [*granian, "--port", str(settings.API_PORT), "--interface", "asgi", "recomengine.edge:application"]),
         Child("dashboard", [*granian, "--port", str(settings.DASHBOARD_PORT), "--interface", "wsgi", "recomengine.wsgi:application"]),
-        Child("worker", [*celery, "worker", "--concurrency", "1", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]),
-        Child("beat", [*celery, "beat", "--schedule", str(schedule), "--loglevel", "INFO"]),
+        Child("worker", [*celery, "--pool", "solo", "--beat", "--schedule", str(schedule), "--loglevel", "INFO"]),
     ]  # fmt: skip
 
 

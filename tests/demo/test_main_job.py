@@ -9,7 +9,7 @@ from django.db import connection
 from events import history
 from recomengine.demo import load
 from recomengine.lib import clock, redis
-from recommendations import placements, restoring, training
+from recommendations import placements, publishing, restoring, training
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.models import Tenant
@@ -19,15 +19,15 @@ from tests.api import Api
 from tests.conftest import new_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("gift-shop")]
-GIFT_SHOP = load.SHOPS[0]
+SOURCE = load.SOURCES["gift-shop"]
 
 
 @pytest.fixture(scope="module")
 def gift_shop(tenants: Any) -> Iterator[TenantRef]:
     tenant = create_tenant("gift-shop-test", "Gift Shop", currency="GBP").ref
     now = clock.now()
-    load.load_items(tenant, GIFT_SHOP.items(now), print)
-    load.load_events(tenant, GIFT_SHOP.events(now), now, print)
+    load.load_items(tenant, SOURCE.items(now), print)
+    load.load_events(tenant, SOURCE.events(now), now, print)
     training.train(tenant)
     yield tenant
     drop_schema(tenant.schema)
@@ -42,7 +42,7 @@ def shop(gift_shop: TenantRef, edge: Any) -> Api:
         defaults={"name": gift_shop.name, "schema_name": gift_shop.schema, "currency": gift_shop.currency},
     )
     placements.create_built_in(gift_shop)
-    if restoring.is_missing(gift_shop):
+    if publishing.is_lost(gift_shop):
         restoring.restore(gift_shop)
     return Api(edge, new_key(gift_shop))
 
@@ -93,7 +93,7 @@ def test_the_run_says_what_it_read_and_built(gift_shop: TenantRef, shop: Api) ->
 def test_a_flushed_redis_is_rebuilt_to_the_same_answers(shop: Api, gift_shop: TenantRef) -> None:
     before = shop.get("recommendations", {"placement": "pdp", "item_id": "22386"}).json["items"]
     redis.client().flushdb()
-    assert restoring.is_missing(gift_shop)
+    assert publishing.is_lost(gift_shop)
     restoring.restore(gift_shop)
     after = Api(shop.edge, new_key(gift_shop)).get("recommendations", {"placement": "pdp", "item_id": "22386"}).json["items"]
     assert after == before

@@ -5,14 +5,18 @@ from typing import Any, Final
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from recomengine.demo import credentials, load, processes
+from recomengine.demo import credentials, processes
 from recomengine.demo.console import Narrator
+from recomengine.demo.shops import SHOPS, DemoShop
 from recomengine.local import lifecycle
 from recomengine.local.errors import LocalServicesError
 from recomengine.local.paths import CHECKOUT, local_dir
 from recomengine.local.ports import require_free_port
 from recomengine.local.supervisor import Supervisor, end_left_over
-from recommendations import restoring
+from recommendations import placements, publishing, restoring, runs
+from tenants import directory
+from tenants.models import Tenant
+from tenants.provisioning import create_tenant
 from tenants.types import TenantRef
 
 READY_WITHIN: Final = 60
@@ -45,16 +49,24 @@ class Command(BaseCommand):
         with lifecycle.running(CHECKOUT, say):
             with say.step("Migrating the database", "Database migrated"):
                 call_command("migrate_schemas", verbosity=0, interactive=False)
-            tenants = [self._shop(say, shop) for shop in load.SHOPS]
+            tenants = [self._shop(say, shop) for shop in SHOPS]
             found = credentials.ensure(local_dir(CHECKOUT) / "demo.json", tenants)
             if serve:
                 self._serve(say, found)
 
-    def _shop(self, say: Narrator, shop: load.DemoShop) -> TenantRef:
+    def _shop(self, say: Narrator, shop: DemoShop) -> TenantRef:
         with say.step(f"{shop.slug}: looking", f"{shop.slug}: {shop.notice}"):
-            tenant = load.load(shop, say)
-            if restoring.is_missing(tenant):
-                say(f"{shop.slug}: filling Valkey again")
+            if not Tenant.objects.filter(slug=shop.slug).exists():
+                create_tenant(shop.slug, shop.name, currency=shop.currency, notice=shop.notice)
+            tenant = directory.get(shop.slug)
+            placements.create_built_in(tenant)
+            if runs.live(tenant) is None:
+                # Only now: what loads and trains takes seconds to import, which a second start is spared.
+                from recomengine.demo.load import load
+
+                load(tenant, say)
+            elif publishing.is_lost(tenant):
+                say(f"{shop.slug}: filling the cache again")
                 restoring.restore(tenant)
         return tenant
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from recommendations import restoring
+from recommendations import publishing, restoring
 from tenants import directory
 
 
@@ -18,7 +18,7 @@ class Command(OperatorCommand):
 
     def run(self, *, tenant: list[str], missing: bool, **_: Any) -> list[dict[str, Any]]:
         chosen = [directory.get(slug) for slug in tenant] or list(directory.active())
-        done = [ref for ref in chosen if not missing or restoring.is_missing(ref)]
+        done = [ref for ref in chosen if not missing or publishing.is_lost(ref)]
         for ref in done:
             restoring.restore(ref)
         return [{"tenant": ref.slug, "restored": ref in done} for ref in chosen]

@@ -10,4 +10,5 @@ class Command(OperatorCommand):
     help = "List the tenants with status and schema."
 
     def run(self, *_: Any, **__: Any) -> list[dict[str, Any]]:
-        return list(Tenant.objects.order_by("slug").values("slug", "name", "status", "schema_name", "created_at"))
+        columns = ("slug", "name", "status", "schema_name", "created_at")
+        return [dict(row) for row in Tenant.objects.order_by("slug").values(*columns)]
