@@ -49,7 +49,7 @@ def find_all(tenant: TenantRef, item_ids: Sequence[str]) -> list[ItemSummary]:
 def search(tenant: TenantRef, text: str, limit: int = 8) -> list[ItemSummary]:
     """Items whose id begins with the text or whose title holds every word of it; the closest matches first.
 
-    The order: the very id, ids that begin with the text, titles that begin with it, titles with a word that does, others.
+    In order: the very id, ids that begin with the text, titles that begin with it, titles with such a word, others.
     """
     words = text.replace("\x00", "").split()[:MAX_WORDS]
     if not words:

@@ -1,7 +1,7 @@
 """What happened in a shop in a stretch of time, counted.
 
-Every query is bounded by `occurred_at`, the partition key. `since` is included, `until` is not. An event may span several
-rows (one an item line); its first line stands for it.
+Every query is bounded by `occurred_at`, the partition key. `since` is included, `until` is not. An event may span
+several rows (one an item line); its first line stands for it.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tenants.types import TenantRef
 
 _FIRST_LINE: Final = Q(line=0)
 _PURCHASE: Final = Q(type=EventType.PURCHASE)
-_AMOUNT: Final = DecimalField(max_digits=30, decimal_places=4)
+_AMOUNT: "Final[DecimalField[Any, Any]]" = DecimalField(max_digits=30, decimal_places=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Sold:
 
 
 def totals(tenant: TenantRef, since: datetime, until: datetime) -> Totals:
-    """The whole stretch in four numbers. Purchases in another currency than the shop's count as orders, not as revenue."""
+    """The whole stretch in four numbers; purchases in another currency than the shop's are orders, but not revenue."""
     with tenancy.use(tenant):
         return Totals(**_between(since, until).aggregate(**_counted(tenant)))
 
@@ -66,7 +66,9 @@ def by_type(tenant: TenantRef, since: datetime, until: datetime) -> dict[str, in
 def best_sellers(tenant: TenantRef, since: datetime, until: datetime, limit: int) -> list[Sold]:
     """The items with the highest revenue, best first."""
     with tenancy.use(tenant):
-        lines = _between(since, until).filter(_PURCHASE, item_id__isnull=False, currency=tenant.currency).values("item_id")
+        lines = (
+            _between(since, until).filter(_PURCHASE, item_id__isnull=False, currency=tenant.currency).values("item_id")
+        )
         rows = lines.annotate(
             orders=Count("order_id", distinct=True), units=Sum("quantity"), revenue=_revenue(Q(price__isnull=False))
         )
@@ -79,7 +81,7 @@ def _between(since: datetime, until: datetime) -> QuerySet[Event]:
 
 def _counted(tenant: TenantRef) -> dict[str, Any]:
     return {
-        "events": Count("*", filter=_FIRST_LINE),
+        "events": Count("line", filter=_FIRST_LINE),
         "visitors": Count("visitor_id", distinct=True),
         "orders": Count("order_id", distinct=True, filter=_PURCHASE),
         "revenue": _revenue(_PURCHASE & Q(currency=tenant.currency)),

@@ -30,7 +30,7 @@ _OF_BOTH: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A recommended item with its evidence; `share` is its score in percent of the best score of the strategy it came from."""
+    """A recommended item with its evidence; `share` is its score in percent of the best one of the same strategy."""
 
     item: ItemSummary
     score: float
@@ -88,7 +88,7 @@ def context(tenant: TenantRef, item_id: str | None, visitor_id: str | None, sinc
 
 
 def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Comparison:
-    """Ask the serving path for the placement's slate and for each strategy that the context can feed, without filling up."""
+    """The placement's slate as the serving path answers it, and each strategy's that the context can feed, alone."""
     served = preview.slate(tenant, Query(placement.key, items=asked.items, visitor_id=asked.visitor_id))
     alone = [
         preview.slate(

@@ -1,7 +1,7 @@
 """The previewer: what a shop's visitors would be shown, and why."""
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -10,10 +10,10 @@ from django.views.decorators.http import require_safe
 
 from catalog import finding
 from events import history, visitors
+from recomengine.lib import clock
 from recommendations import comparison, preview, runs
 from recommendations.types import PlacementConfig
-from recomengine.lib import clock
-from tenants.dashboard import Shop, shop_page
+from tenants.dashboard import PageRequest, Shop, shop_page
 
 SUGGESTED_ITEMS = 8
 SUGGESTED_VISITORS = 6
@@ -22,7 +22,7 @@ FOUND = 8
 
 @require_safe
 @shop_page
-def previewer(request: HttpRequest, shop: Shop) -> HttpResponse:
+def previewer(request: PageRequest, shop: Shop) -> HttpResponse:
     """`?item=` and `?visitor=` say for whom, `&placement=` where; `?q=` searches for one of them."""
     item_id, visitor_id, text = (request.GET.get(name, "").strip() for name in ("item", "visitor", "q"))
     if item_id or visitor_id:
@@ -35,7 +35,7 @@ def previewer(request: HttpRequest, shop: Shop) -> HttpResponse:
 
 @require_safe
 @shop_page
-def search(request: HttpRequest, shop: Shop) -> HttpResponse:
+def search(request: PageRequest, shop: Shop) -> HttpResponse:
     """The drop-down under the search box."""
     text = request.GET.get("q", "").strip()
     context = {"shop": shop, "q": text, "found": _found(shop, text) if text else None}
@@ -85,9 +85,9 @@ def _only_hit(found: dict[str, list[finding.ItemSummary] | list[str]]) -> HttpRe
     return redirect(f"{reverse('previewer')}?{urlencode(query)}")
 
 
-def _page(request: HttpRequest, shop: Shop, context: dict[str, object]) -> HttpResponse:
+def _page(request: PageRequest, shop: Shop, context: dict[str, object]) -> HttpResponse:
     """The whole page, or only what changes in it when htmx asks (never for its history, which needs all of it)."""
-    htmx = request.htmx  # type: ignore[attr-defined]
+    htmx = request.htmx
     part = bool(htmx) and not htmx.history_restore_request
     # What was swapped in takes the focus, except from the choice of the placement, which stays where it was.
     frame = {"shop": shop, "part": part, "take_focus": part and htmx.trigger != "placement-form"}

@@ -9,7 +9,6 @@ from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.types import TenantRef
 
-
 TITLES: Final[Mapping[str, str]] = {
     "coview": "Seen together in a visit",
     "baskets": "Bought together, product page",

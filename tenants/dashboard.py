@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 from tenants.models import Tenant, User
 from tenants.types import TenantRef
@@ -27,6 +28,12 @@ SESSION_KEY: Final = "shop"
 IN_MENU: Final = 8
 IN_LIST: Final = 100
 Page = Callable[..., HttpResponse]
+
+
+class PageRequest(HttpRequest):
+    """A request as it reaches the dashboard's views, behind the middleware."""
+
+    htmx: HtmxDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ def shop_page(view: Page) -> Page:
     """Make `view(request, shop, …)` a page of the current shop: login first, membership checked, else the chooser."""
 
     @wraps(view)
-    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def page(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return _to_login(request)
         shop = current_shop(request)
@@ -80,7 +87,7 @@ def shop_page(view: Page) -> Page:
 
 
 @require_safe
-def shops(request: HttpRequest) -> HttpResponse:
+def shops(request: PageRequest) -> HttpResponse:
     """Every shop the person may open, to search and choose from."""
     if not request.user.is_authenticated:
         return _to_login(request)
@@ -91,7 +98,7 @@ def shops(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def switch_shop(request: HttpRequest) -> HttpResponse:
+def switch_shop(request: PageRequest) -> HttpResponse:
     """Look at another shop; one that is not open to the person does not exist for them."""
     if not request.user.is_authenticated:
         return _to_login(request)
@@ -105,7 +112,7 @@ def shop_menu(request: HttpRequest) -> dict[str, Any]:
     return {"shop_menu": SimpleLazyObject(lambda: list(open_to(request.user).order_by("name")[:IN_MENU]))}
 
 
-def _to_login(request: HttpRequest) -> HttpResponse:
-    if getattr(request, "htmx", False):  # a fragment of the login page has no place inside another page
+def _to_login(request: PageRequest) -> HttpResponse:
+    if request.htmx:  # a fragment of the login page has no place inside another page
         return HttpResponseClientRedirect(redirect_to_login(request.htmx.current_url_abs_path or "/").url)
     return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")

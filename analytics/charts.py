@@ -1,0 +1,97 @@
+"""Geometry of the server-rendered charts: numbers in, SVG coordinates out.
+
+A chart is drawn in a square of 100 by 100, stretched to its place on the page; y grows downwards.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analytics.overview import Measure, Number, Point
+
+_STEPS: Final = (1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10)
+_HEADROOM: Final = 4.0  # room above the highest line for its stroke
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A labelled height of the value axis."""
+
+    y: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A day's strip of the chart: where it begins, where its point lies, and on which side its label fits."""
+
+    x: float
+    centre: float
+    y: float
+    label_left: bool
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A time series as SVG paths, with one column a day for pointing at."""
+
+    line: str
+    area: str
+    before: str
+    width: float
+    columns: list[Column]
+    ticks: list[Tick]
+
+
+def time_series(measure: Measure) -> Chart:
+    """The area chart of a measure with the period before as a second line."""
+    top = axis_top(max(float(max(point.value, point.before)) for point in measure.points))
+    width = 100 / len(measure.points)
+    columns = [
+        Column(round(n * width, 3), _centre(n, width), _height(point.value, top), n * width > 60, point)
+        for n, point in enumerate(measure.points)
+    ]
+    line = path([(column.centre, column.y) for column in columns])
+    area = f"{line} L{columns[-1].centre} 100 L{columns[0].centre} 100 Z"
+    before = path([(column.centre, _height(column.point.before, top)) for column in columns])
+    return Chart(
+        line,
+        area,
+        before,
+        round(width, 3),
+        columns,
+        [Tick(_height(top * part, top), top * part) for part in (1, 0.5, 0)],
+    )
+
+
+def sparkline(values: Sequence[Number]) -> str:
+    """The shape of a series, from the smallest value at the bottom to the largest at the top."""
+    low, high = float(min(values)), float(max(values))
+    span = (high - low) or 1.0
+    width = 100 / max(1, len(values) - 1)
+    return path(
+        [(round(n * width, 2), round(92 - 84 * (float(value) - low) / span, 2)) for n, value in enumerate(values)]
+    )
+
+
+def path(points: Sequence[tuple[float, float]]) -> str:
+    """Straight lines through the points."""
+    return "M" + " L".join(f"{x} {y}" for x, y in points)
+
+
+def axis_top(highest: float) -> float:
+    """A round number not below the highest value, whose half is easy to read as well."""
+    if highest <= 10:
+        return 2.0 * max(1, math.ceil(highest / 2))
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(step * power for step in _STEPS if step * power >= highest)
+
+
+def _centre(position: int, width: float) -> float:
+    return round((position + 0.5) * width, 3)
+
+
+def _height(value: float | Number, top: float) -> float:
+    return round(100 - (100 - _HEADROOM) * float(value) / top, 2)

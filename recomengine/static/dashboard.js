@@ -1,0 +1,86 @@
+// What the pages cannot do with HTML alone. Everything here is a convenience: without it links, forms and menus still work.
+"use strict";
+
+const themeOf = () =>
+  document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+
+function toggleTheme() {
+  const theme = themeOf() === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax${secure}`;
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent.trim());
+  const label = button.getAttribute("aria-label");
+  button.setAttribute("aria-label", "Copied");
+  button.classList.add("text-success");
+  setTimeout(() => {
+    button.setAttribute("aria-label", label);
+    button.classList.remove("text-success");
+  }, 1500);
+}
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+  const search = document.querySelector("[data-search]");
+  if (search && !search.contains(event.target)) closeResults(search);
+  const button = event.target.closest("[data-theme-toggle], [data-copy]");
+  if (button?.hasAttribute("data-theme-toggle")) toggleTheme();
+  else if (button) copy(button);
+});
+
+function closeResults(search) {
+  search.querySelector("[data-results]").replaceChildren();
+}
+
+// The search box: "/" goes there, arrows walk through what was found, Escape closes it.
+function walk(search, step) {
+  const stops = [search.querySelector("input"), ...search.querySelectorAll("[data-results] a")];
+  const next = stops.indexOf(document.activeElement) + step;
+  stops[Math.max(0, Math.min(stops.length - 1, next))].focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const menu = document.querySelector("details[data-menu][open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  const search = document.querySelector("[data-search]");
+  if (!search) return;
+  const typing = event.target.matches("input, textarea, select");
+  if (event.key === "/" && !typing && !event.metaKey && !event.ctrlKey) {
+    event.preventDefault();
+    search.querySelector("input").focus();
+  }
+  if (!search.contains(event.target)) return;
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    walk(search, event.key === "ArrowDown" ? 1 : -1);
+  } else if (event.key === "Escape") {
+    search.querySelector("input").focus();
+    closeResults(search);
+  }
+});
+
+// A picture that does not load gives way to the initials beneath it.
+document.addEventListener("error", (event) => { if (event.target.matches?.(".tile img")) event.target.remove(); }, true);
+
+// A select that chooses what the page shows does so at once.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+// After a preview was swapped in: its heading has the focus, and the list of hits is gone.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target?.id !== "result") return;
+  const search = document.querySelector("[data-search]");
+  closeResults(search);
+  search.querySelector("input").value = new URL(location.href).searchParams.get("q") || "";
+});

@@ -1,0 +1,77 @@
+"""How pages write numbers, money and items without a picture."""
+
+import re
+import zlib
+from decimal import Decimal
+from typing import Any, Final
+
+from django import template
+
+register = template.Library()
+
+HUES: Final = 12
+SYMBOLS: Final = {
+    "EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "BRL": "R$", "AUD": "A$",
+    "CAD": "CA$", "NZD": "NZ$", "MXN": "MX$", "ILS": "₪", "VND": "₫",
+}  # fmt: skip
+WITHOUT_CENTS: Final = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF"})
+_WORD: Final = re.compile(r"[^\W\d_]+")
+
+
+@register.filter
+def money(amount: Decimal | str | None, currency: str) -> str:
+    """An amount of a currency: "£9.95", "CHF 1,200.00"; a dash where there is none."""
+    return _money(amount, currency, 0 if currency in WITHOUT_CENTS else 2)
+
+
+@register.filter
+def money_short(amount: Decimal | float | str | None, currency: str) -> str:
+    """An amount for a headline or an axis: without cents from a thousand on."""
+    small = amount is not None and abs(Decimal(amount)) < 1000 and Decimal(amount) % 1 != 0
+    return _money(amount, currency, 2 if small and currency not in WITHOUT_CENTS else 0)
+
+
+@register.filter
+def grouped(number: float) -> str:
+    """A number with its thousands apart: 12,345; a whole one without decimals."""
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,}"
+
+
+@register.filter
+def score(number: float) -> str:
+    """A score with as many decimals as tell it from its neighbours: 296, 70.8, 0.83."""
+    return f"{number:,.{0 if number >= 100 else 1 if number >= 10 else 2}f}"
+
+
+@register.filter
+def percent(fraction: float) -> str:
+    """A fraction as a percentage of at most one decimal, without its sign: -0.1234 → "12.3 %"."""
+    size = abs(fraction) * 100
+    return f"{size:,.0f}%" if size >= 100 else f"{size:.1f}%"
+
+
+@register.filter
+def initials(title: str) -> str:
+    """Up to two letters that stand for a title without a picture."""
+    words = _WORD.findall(title)
+    return "".join(word[0] for word in words[:2]).upper() or title[:2].upper()
+
+
+@register.filter
+def hue(identifier: str) -> int:
+    """A number below `HUES` that always is the same for an id; the stylesheet has a colour for each."""
+    return zlib.crc32(identifier.encode()) % HUES
+
+
+@register.simple_tag
+def amount(number: Any, is_money: bool, currency: str) -> str:
+    """A measure's value: money or a count."""
+    return money_short(number, currency) if is_money else grouped(number)
+
+
+def _money(amount: Decimal | float | str | None, currency: str, places: int) -> str:
+    if amount is None:
+        return "–"
+    symbol = SYMBOLS.get(currency, f"{currency} ")
+    number = Decimal(amount)
+    return f"{'−' if number < 0 else ''}{symbol}{abs(number):,.{places}f}"
