@@ -3,6 +3,7 @@
 decode → normalise → check the type's needs → check the time → rows. Pure: storing is `events.store`'s job.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,11 +23,12 @@ _TYPES: Final = frozenset(map(str, EventType))
 _NEED_ITEMS: Final = frozenset(EventType) - {EventType.IMPRESSION}
 _NEED_PRICES: Final = frozenset({EventType.PURCHASE})
 _NO_PROPERTIES: Final = frozenset({b"", b"null"})
+_NUL: Final = re.compile(rb"(?<!\\)(\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before "u0000"
 _decode = msgspec.json.Decoder(EventIn).decode
 
 
-class Drop(Exception):  # noqa: N818 - not an error: a verdict on one event
-    """This event is not stored, for a reason with a stable code."""
+class Drop(Exception):
+    """A verdict on one event, not an error: it is not stored, for a reason with a stable code."""
 
     def __init__(self, code: str, message: str, pointer: str = "") -> None:
         super().__init__(message)
@@ -56,8 +58,8 @@ def from_batch(body: bytes, context: Context) -> Batch:
 
 def from_single(body: bytes, context: Context) -> Batch:
     """The one event of a single request."""
-    parse_json(body, dict[str, msgspec.Raw])
-    return from_rows([msgspec.Raw(body)], context)
+    fields = parse_json(body, dict[str, msgspec.Raw])
+    return from_rows([msgspec.json.encode(fields)], context)
 
 
 def from_rows(rows: Sequence[msgspec.Raw | bytes], context: Context) -> Batch:
@@ -100,7 +102,8 @@ def normalise(event: EventIn, context: Context) -> None:
 def known_type(event: EventIn, context: Context) -> None:
     """Only the types the contract names."""
     if event.type not in _TYPES:
-        raise Drop("unknown_type", f"There is no event type {event.type[:40]!r}; use one of {', '.join(EventType)}.", "/type")
+        message = f"There is no event type {event.type[:40]!r}; use one of {', '.join(EventType)}."
+        raise Drop("unknown_type", message, "/type")
 
 
 def identified(event: EventIn, context: Context) -> None:
@@ -118,31 +121,34 @@ def complete(event: EventIn, context: Context) -> None:
             raise Drop("missing_order_id", "A purchase needs its `order_id`.", "/order_id")
         for line, item in enumerate(event.items):
             if item.price is None:
-                raise Drop("missing_price", f"Item {item.item_id} of the purchase has no `price`.", f"/items/{line}/price")
+                message = f"Item {item.item_id} of the purchase has no `price`."
+                raise Drop("missing_price", message, f"/items/{line}/price")
 
 
 def timely(event: EventIn, context: Context) -> None:
     """Not from the future, and not older than what is kept."""
     occurred_at = event.occurred_at or context.now
     if occurred_at > context.now + CLOCK_AHEAD:
-        raise Drop("in_future", "`occurred_at` lies more than 48 hours ahead; check the sender's clock.", "/occurred_at")
+        message = "`occurred_at` lies more than 48 hours ahead; check the sender's clock."
+        raise Drop("in_future", message, "/occurred_at")
     if occurred_at < context.now - RETENTION:
         raise Drop("too_old", f"`occurred_at` is older than the {RETENTION.days} days that are kept.", "/occurred_at")
 
 
 def storable(event: EventIn, context: Context) -> None:
-    """Properties are an object of bounded size that PostgreSQL can hold (it has no NUL character)."""
+    """Properties are an object of bounded size that PostgreSQL can hold: no NUL, and no number out of its range."""
     raw = bytes(event.properties)
     if raw in _NO_PROPERTIES:
         return
     if len(raw) > MAX_PROPERTIES_BYTES:
         raise Drop("properties_too_large", f"`properties` is limited to {MAX_PROPERTIES_BYTES} bytes.", "/properties")
     try:
-        parse_json(raw, dict[str, object])
+        encoded = msgspec.json.encode(parse_json(raw, dict[str, object]))
     except DomainError:
         raise Drop("invalid", "`properties` must be a JSON object.", "/properties") from None
-    if b"\\u0000" in raw:
+    if _NUL.search(encoded):
         raise Drop("invalid", "`properties` holds a NUL character.", "/properties")
+    event.properties = msgspec.Raw(encoded)
 
 
 Step = Callable[[EventIn, Context], None]
@@ -156,7 +162,8 @@ def to_rows(event: EventIn, context: Context) -> list[EventRow]:
     properties = None if raw in _NO_PROPERTIES else raw.decode()
     visitor = event.visitor_id or event.user_id or ""
     occurred_at = event.occurred_at or context.now
-    lines: list[tuple[str | None, int, Decimal | None]] = [(i.item_id, i.quantity, i.price) for i in event.items] or [(None, 1, None)]
+    lines: list[tuple[str | None, int, Decimal | None]]
+    lines = [(item.item_id, item.quantity, item.price) for item in event.items] or [(None, 1, None)]
     return [
         EventRow(
             event_id, number, event.type, occurred_at, context.now, visitor, event.user_id, event.session_id,

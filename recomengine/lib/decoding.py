@@ -1,5 +1,6 @@
 """Decoding JSON into msgspec structs with errors that name the place."""
 
+import json
 import re
 from typing import Any, TypeVar
 
@@ -38,7 +39,25 @@ def parse_json(body: bytes, kind: Any, pointer: str = "") -> Any:
     except msgspec.ValidationError as error:
         raise DomainError("invalid", errors=[field_error(error, pointer)]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DomainError("malformed_json", str(error)) from error
+        mended = without_half_characters(body)
+        if mended is None:
+            raise DomainError("malformed_json", str(error)) from error
+        return parse_json(mended, kind, pointer)
+
+
+def without_half_characters(body: bytes) -> bytes | None:
+    """The JSON with U+FFFD for each half of a surrogate pair; None if that is not what is wrong with it.
+
+    JavaScript leaves such halves where it cuts a text inside an emoji, and one of them must not sink a whole batch.
+    """
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    except (ValueError, RecursionError):
+        return None
+    return None
 
 
 def field_error(error: msgspec.ValidationError, prefix: str = "") -> FieldError:
