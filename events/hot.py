@@ -21,9 +21,9 @@ async def post(request: Request, caller: Caller, writer: Writer, mux: RedisMux) 
         raise DomainError("forbidden", f"A key of type '{caller.key_type}' may not send events.")
     now = clock.now()
     batch = PATHS[request.path](request.body, ingest.Context(now, caller.tenant.currency))
-    duplicates = await writer.write(caller.tenant.schema, batch.events) if batch.events else 0
+    stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
     try:
-        await mux.pipeline(history.commands(caller.tenant.slug, batch.events, now))
+        await mux.pipeline(history.commands(caller.tenant.slug, stored, now))
     except RedisUnavailable as error:  # the events are safe; `restore` brings the histories back
         log.warning("history not moved", tenant=caller.tenant.slug, error=str(error))
-    return json_response(Accepted(len(batch.events) - duplicates, duplicates, batch.rejected), 202)
+    return json_response(Accepted(len(stored), len(batch.events) - len(stored), batch.rejected), 202)

@@ -43,10 +43,12 @@ def write(connection: "psycopg.Connection[Any]", schema: str, events: Sequence[E
 
 def _copy(connection: "psycopg.Connection[Any]", schema: str, events: Sequence[Event]) -> None:
     with connection.transaction(), connection.cursor() as cursor:
-        keys = sql.SQL("COPY {} (event_id, occurred_at) FROM STDIN (FORMAT BINARY)").format(table(schema, "events_eventkey"))
+        statement = sql.SQL("COPY {} (event_id, occurred_at) FROM STDIN (FORMAT BINARY)")
+        keys = statement.format(table(schema, "events_eventkey"))
         with cursor.copy(keys) as copy:
             copy.set_types(["uuid", "timestamptz"])
-            for event in events:
+            # In the order of the ids, as below: two commits that share ids wait for each other and never in a circle.
+            for event in sorted(events, key=lambda event: event[0].event_id.bytes):
                 copy.write_row((event[0].event_id, event[0].occurred_at))
         _copy_rows(cursor, schema, events)
 

@@ -17,7 +17,6 @@ import psycopg
 import structlog
 
 from events import store
-from events.types import EventRow
 from recomengine.lib.errors import DomainError
 
 T = TypeVar("T")
@@ -28,15 +27,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request's events on their way to the store; the future gets the number of duplicates among them."""
+    """One request's events on their way to the store; the future gets those that were not stored before."""
 
     schema: str
-    events: Sequence[Sequence[EventRow]]
+    events: Sequence[store.Event]
     loop: asyncio.AbstractEventLoop
-    done: "asyncio.Future[int]"
+    done: "asyncio.Future[list[store.Event]]"
 
-    def resolve(self, duplicates: int) -> None:
-        self._settle(self.done.set_result, duplicates)
+    def resolve(self, new: list[store.Event]) -> None:
+        self._settle(self.done.set_result, new)
 
     def fail(self, error: Exception) -> None:
         self._settle(self.done.set_exception, error)
@@ -55,12 +54,13 @@ class Writer:
     def __init__(self, connect: Callable[[], "psycopg.Connection[Any]"], threads: int = 2) -> None:
         self._connect = connect
         self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING)
-        self._threads = [threading.Thread(target=self._run, daemon=True, name=f"event-writer-{n}") for n in range(threads)]
+        names = [f"event-writer-{n}" for n in range(threads)]
+        self._threads = [threading.Thread(target=self._run, daemon=True, name=name) for name in names]
         for thread in self._threads:
             thread.start()
 
-    async def write(self, schema: str, events: Sequence[Sequence[EventRow]]) -> int:
-        """Store events durably; returns how many were duplicates. Raises `overloaded` or `store_unavailable`."""
+    async def write(self, schema: str, events: Sequence[store.Event]) -> list[store.Event]:
+        """Store events durably; returns those that are no duplicates. Raises `overloaded` or `store_unavailable`."""
         loop = asyncio.get_running_loop()
         job = Job(schema, events, loop, loop.create_future())
         try:
@@ -106,27 +106,38 @@ class Writer:
     def _write_group(
         self, connection: "psycopg.Connection[Any] | None", schema: str, group: list[Job]
     ) -> "psycopg.Connection[Any] | None":
-        """Write one tenant's jobs in one commit and tell each its outcome; returns the connection if it is still good."""
+        """Write one tenant's jobs in one commit and tell each its outcome; returns the connection if still good."""
+        kept = connection
         try:
-            connection = connection if connection and not connection.broken else self._connect()
+            connection = connection or self._connect()
             settle(group, store.write(connection, schema, distinct(group)))
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if connection is not None:
+                connection.close()
+            if kept is not None:  # it may have ended while idle; the events' ids make it safe to write them again
+                return self._write_group(None, schema, group)
             log.warning("event store unavailable", schema=schema, error=str(error))
             for job in group:
                 job.fail(DomainError("store_unavailable", retry_after=2))
-            if connection is not None:
-                connection.close()
             return None
         except Exception as error:
+            if len(group) > 1:  # what one request sent must not fail the others
+                return self._write_each(connection, schema, group)
             log.exception("events not stored", schema=schema)
-            for job in group:
-                job.fail(error)
+            group[0].fail(error)
+        return connection
+
+    def _write_each(
+        self, connection: "psycopg.Connection[Any] | None", schema: str, group: list[Job]
+    ) -> "psycopg.Connection[Any] | None":
+        for job in group:
+            connection = self._write_group(connection, schema, [job])
         return connection
 
 
-def distinct(group: Sequence[Job]) -> list[Sequence[EventRow]]:
+def distinct(group: Sequence[Job]) -> list[store.Event]:
     """The group's events, each id once, the first to come winning."""
-    first: dict[UUID, Sequence[EventRow]] = {}
+    first: dict[UUID, store.Event] = {}
     for job in group:
         for event in job.events:
             first.setdefault(event[0].event_id, event)
@@ -134,11 +145,12 @@ def distinct(group: Sequence[Job]) -> list[Sequence[EventRow]]:
 
 
 def settle(group: Sequence[Job], stored_before: set[UUID]) -> None:
-    """Tell each job how many of its events were duplicates, of the store or of an earlier job."""
+    """Tell each job which of its events are new: neither in the store before nor earlier in the group."""
     seen = set(stored_before)
     for job in group:
-        duplicates = 0
+        new: list[store.Event] = []
         for event in job.events:
-            duplicates += event[0].event_id in seen
-            seen.add(event[0].event_id)
-        job.resolve(duplicates)
+            if event[0].event_id not in seen:
+                seen.add(event[0].event_id)
+                new.append(event)
+        job.resolve(new)
