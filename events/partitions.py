@@ -11,6 +11,8 @@ from recomengine.lib.postgres import table
 
 AHEAD: Final = 2
 _LOCK: Final = 0x7265636F  # one maker of partitions at a time in a database
+_CREATE: Final = sql.SQL("CREATE TABLE {partition} (LIKE {events} INCLUDING DEFAULTS)")
+_ATTACH: Final = sql.SQL("ALTER TABLE {events} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})")
 
 
 def month_of(instant: datetime) -> date:
@@ -35,15 +37,17 @@ def name_of(month: date) -> str:
 
 
 def ensure(connection: "psycopg.Connection[Any]", schema: str, months: Iterable[date]) -> None:
-    """Make the partitions that are missing, in a transaction of their own."""
+    """Make the partitions that are missing, in a transaction of their own.
+
+    They are made beside the table and then attached, because CREATE … PARTITION OF would wait for every reader (a
+    training may read for minutes) and have all writers wait behind it.
+    """
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         for month in sorted(set(months)):
-            cursor.execute(
-                sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                    table(schema, name_of(month)),
-                    table(schema, "events_event"),
-                    f"{month:%Y-%m-%d} 00:00:00+00",
-                    f"{following(month):%Y-%m-%d} 00:00:00+00",
-                )
-            )
+            names = {"partition": table(schema, name_of(month)), "events": table(schema, "events_event")}
+            bounds = {"start": f"{month:%Y-%m-%d} 00:00:00+00", "end": f"{following(month):%Y-%m-%d} 00:00:00+00"}
+            found = cursor.execute("SELECT to_regclass(%s)", [names["partition"].as_string(connection)]).fetchone()
+            if found is None or found[0] is None:
+                cursor.execute(_CREATE.format(**names))
+                cursor.execute(_ATTACH.format(**names, **bounds))
