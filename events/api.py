@@ -89,15 +89,11 @@ _FILTERS = [OpenApiParameter(name, str) for name in _EXACT] + [
 ]
 
 
-class EventPages(CursorPages):
-    ordering = ("-occurred_at", "-id")
-
-
 class EventsView(HotEndpoint):
     @extend_schema(parameters=_FILTERS, responses=StoredEventPageSchema)
     def get(self, request: Request) -> Response:
         """List stored events, newest first."""
-        pages = EventPages()
+        pages = CursorPages()
         with tenancy.use(caller_of(request).tenant):
             page = pages.paginate_queryset(filtered(request), request, view=self)
             results = StoredEventSchema(page or [], many=True).data
@@ -124,6 +120,8 @@ def filtered(request: Request) -> "QuerySet[Event]":
     unknown = set(params) - set(_EXACT) - {"from", "to", "limit", "cursor"}
     if unknown:
         raise DomainError("unknown_parameter", f"There is no parameter {', '.join(sorted(unknown))}.")
+    if any("\x00" in value for value in params.values()):
+        raise DomainError("invalid", "No parameter holds a NUL character.")
     events = Event.objects.filter(**{name: params[name] for name in _EXACT if name in params})
     if "from" in params:
         events = events.filter(occurred_at__gte=_instant(params["from"], "from"))

@@ -1,18 +1,26 @@
 """What the DRF endpoints share: problem responses, cursor pages, and the stand-ins of the hot endpoints."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+import msgspec
 from django.conf import settings
+from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
 from django.http import Http404
 from rest_framework import exceptions
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView, set_rollback
 
 from recomengine.lib.errors import DomainError, FieldError, problem
+
+M = TypeVar("M", bound=Model)
+Row = TypeVar("Row")
 
 _CODES: Mapping[type[Exception], str] = {
     exceptions.ParseError: "malformed_json",
@@ -65,13 +73,56 @@ def field_errors(detail: Any, pointer: str = "") -> list[FieldError]:
     return [{"pointer": pointer, "code": getattr(detail, "code", "invalid"), "message": str(detail)}]
 
 
-class CursorPages(CursorPagination):
-    """`?limit=&cursor=` → `{"results", "next", "previous"}`; newest first unless the view says otherwise."""
+class CursorPages(BasePagination):
+    """`?limit=&cursor=` → `{"results", "next", "previous"}`, in descending order of the primary key.
 
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 500
-    ordering: str | tuple[str, ...] = "-id"
+    A cursor is the key of the row at a page's end, and the direction from it. Keys are compared whole, so that any
+    number of rows may share the first column of one. Cursors are signed: nobody else makes one up.
+    """
+
+    limit = 50
+    max_limit = 500
+
+    def paginate_queryset(
+        self, queryset: "QuerySet[M, Row]", request: Request, view: APIView | None = None
+    ) -> list[Row]:
+        self._url, limit = request.build_absolute_uri(), self._limit(request)
+        cursor = self._cursor(request)
+        backward = cursor is not None and cursor[0]
+        if cursor is not None:
+            queryset = queryset.filter(**{"pk__gt" if backward else "pk__lt": cursor[1]})
+        found = list(queryset.order_by("pk" if backward else "-pk")[: limit + 1])
+        more, rows = len(found) > limit, found[:limit]
+        if backward:
+            rows.reverse()
+        self._previous = self._link(rows[:1], True) if (more if backward else cursor) else None
+        self._next = self._link(rows[-1:], False) if backward or more else None
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self._next, "previous": self._previous, "results": data})
+
+    def _limit(self, request: Request) -> int:
+        text = request.query_params.get("limit", str(self.limit))
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= self.max_limit):
+            raise DomainError("invalid", f"`limit` is a number from 1 to {self.max_limit}.")
+        return int(text)
+
+    def _cursor(self, request: Request) -> tuple[bool, Any] | None:
+        text = request.query_params.get("cursor")
+        if text is None:
+            return None
+        try:
+            backward, key = signing.loads(text, salt=request.path)
+        except signing.BadSignature:
+            raise DomainError("invalid", "The `cursor` is none that this list gave out.") from None
+        return backward, key
+
+    def _link(self, rows: Sequence[Any], backward: bool) -> str | None:
+        if not rows:
+            return None
+        cursor = signing.dumps([backward, msgspec.to_builtins(rows[0].pk)], salt=urlsplit(self._url).path)
+        return str(replace_query_param(self._url, "cursor", cursor))
 
 
 class HotEndpoint(APIView):
