@@ -16,38 +16,43 @@ from recommendations.modelstore import SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]
+Progress = Callable[[str], None]
+Run = Callable[[str, ibis.Table], ibis.Table]
 
 
-def build(items: Sequence[ItemContent], events: pa.Table) -> tuple[dict[str, pa.Table], Report]:
+def build(
+    items: Sequence[ItemContent], events: pa.Table, progress: Progress = lambda _: None
+) -> tuple[dict[str, pa.Table], Report]:
     """Every table of a model (in the model store's schema), and what is worth knowing about them.
 
     `events` has the columns of `events.reading.INTERACTIONS`; lines of items that are not in the catalogue are left out
-    and counted.
+    and counted. `progress` is told the name of each table as its turn comes.
     """
     known = numbered(items, events)
-    keys = pa.table({"item": pa.array([item.id for item in items], pa.int64()), "key": [item.item_id for item in items]})
     with open_engine() as engine:
         engine.con.register("interactions", known)
         interactions = engine.table("interactions")
         params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
-        run = _runner(engine)
-        pairs = run("coview", coview.coview(interactions, params))
-        together = run("baskets", baskets.bought_together(interactions, baskets.PRODUCT_PAGE))
-        carts = run("carts", baskets.bought_together(interactions, baskets.CART))
-        texts = [_content(item) for item in items]
-        alike = run("content", content.similar(texts))
-        cold = run("cold", _cold(texts, together if together.count().execute() else pairs))
-        similar = run("similar", alike.anti_join(cold, "item").union(cold))
-        lists = _lists(interactions)
-        lists_rows = engine.to_pyarrow(lists)
-        tables = {
-            "coview": _keyed(engine.to_pyarrow(pairs), keys),
-            "baskets": _keyed(engine.to_pyarrow(together), keys),
-            "carts": _keyed(engine.to_pyarrow(carts), keys),
-            "similar": _keyed(engine.to_pyarrow(similar), keys),
-            "lists": _in_order(lists_rows),
-        }
+        run = _runner(engine, progress)
+        neighbours = _neighbours(run, interactions, [_content(item) for item in items], params)
+        built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
+        lists = engine.to_pyarrow(run("lists", _lists(interactions)))
+    tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
     return tables, report(tables, events, known, "purchasing" if params is coview.PURCHASING else "browsing")
+
+
+def _neighbours(
+    run: Run, interactions: ibis.Table, texts: list[CatalogItem], params: coview.CoviewParams
+) -> dict[str, ibis.Table]:
+    """The tables of neighbour lists; what several of them share is computed once."""
+    viewed = run("coview", coview.coview(interactions, params))
+    combined = run("combinations", baskets.combinations(interactions))
+    together = run("baskets", baskets.rank_combinations(combined, baskets.PRODUCT_PAGE))
+    carts = run("carts", baskets.rank_combinations(combined, baskets.CART))
+    alike = run("content", content.similar(texts))
+    cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
+    similar = run("similar", alike.anti_join(cold, "item").union(cold))
+    return {"coview": viewed, "baskets": together, "carts": carts, "similar": similar}
 
 
 def numbered(items: Sequence[ItemContent], events: pa.Table) -> pa.Table:
@@ -71,10 +76,11 @@ def report(tables: dict[str, pa.Table], events: pa.Table, known: pa.Table, setti
     }
 
 
-def _runner(engine: Any) -> Callable[[str, ibis.Table], ibis.Table]:
+def _runner(engine: Any, progress: Progress) -> Run:
     """Execute an expression once and keep its result under a name, for the expressions that build on it."""
 
     def run(name: str, expression: ibis.Table) -> ibis.Table:
+        progress(name)
         table: ibis.Table = engine.create_table(name, expression)
         return table
 
@@ -99,10 +105,11 @@ def _content(item: ItemContent) -> CatalogItem:
     return CatalogItem(item.id, item.title, item.brand, item.categories, item.attributes)
 
 
-def _keyed(neighbours: pa.Table, keys: pa.Table) -> pa.Table:
+def _keyed(neighbours: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
     """Neighbour lists under their items' external ids."""
-    named = neighbours.join(keys, "item").drop_columns("item").rename_columns({"neighbour": "item"})
-    return _in_order(named)
+    numbers = pa.array([item.id for item in items], pa.int64())
+    keys = pa.table({"item": numbers, "key": pa.array([item.item_id for item in items], pa.string())})
+    return _in_order(neighbours.join(keys, "item").drop_columns("item").rename_columns({"neighbour": "item"}))
 
 
 def _in_order(table: pa.Table) -> pa.Table:

@@ -18,6 +18,7 @@ import structlog
 from catalog import reading as catalog
 from events import reading as events
 from recommendations import building, modelstore, publishing, runs
+from recommendations.building import Progress
 from recommendations.models import ModelRun
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
@@ -29,10 +30,11 @@ WINDOW: Final = timedelta(days=396)
 log = structlog.get_logger(__name__)
 
 
-def train(tenant: TenantRef) -> ModelRun:
+def train(tenant: TenantRef, progress: Progress = lambda _: None) -> ModelRun:
     """Train every strategy on what the tenant has sent so far and publish the result.
 
-    Raises `training_in_progress` if one is under way. On any other failure the run says why and the live version stays.
+    `progress` is told what is being done. Raises `training_in_progress` if one is under way. On any other failure the
+    run says why and the live version stays.
     """
     with _alone(tenant), tenancy.use(tenant):
         ModelRun.objects.filter(status=ModelRun.Status.RUNNING).update(
@@ -40,7 +42,7 @@ def train(tenant: TenantRef) -> ModelRun:
         )
         run = ModelRun.objects.create(version=f"{clock.now():%Y%m%dT%H%M%S%f}")
         try:
-            _run(tenant, run)
+            _run(tenant, run, progress)
         except Exception as error:
             run.status, run.error, run.finished_at = ModelRun.Status.FAILED, f"{type(error).__name__}: {error}", clock.now()
             run.save()
@@ -49,14 +51,15 @@ def train(tenant: TenantRef) -> ModelRun:
         return run
 
 
-def _run(tenant: TenantRef, run: ModelRun) -> None:
+def _run(tenant: TenantRef, run: ModelRun, progress: Progress) -> None:
     seconds: dict[str, float] = {}
+    progress("reading")
     with _stage(run, "reading", seconds):
         data = read(tenant)
         run.events, run.items = data.interactions.num_rows, len(data.items)
         run.data_from, run.data_to = data.span
     with _stage(run, "building", seconds):
-        tables, report = building.build(data.items, data.interactions)
+        tables, report = building.build(data.items, data.interactions, progress)
     with _stage(run, "saving", seconds):
         modelstore.save(tenant, run.version, tables)
     with _stage(run, "publishing", seconds):

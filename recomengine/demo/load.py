@@ -46,8 +46,7 @@ def load(tenant: TenantRef, progress: Progress) -> None:
     source = SOURCES[tenant.slug]
     load_items(tenant, source.items(now), progress)
     load_events(tenant, source.events(now), now, progress)
-    progress(f"{tenant.slug}: training")
-    training.train(tenant)
+    training.train(tenant, lambda doing: progress(f"{tenant.slug}: training, {doing}"))
     history.rebuild(tenant)
 
 

@@ -65,17 +65,28 @@ class PairStatistics:
 def bought_together(interactions: ibis.Table, params: BasketParams = PRODUCT_PAGE) -> ibis.Table:
     """Build the bought-together table (NEIGHBOURS) from interactions (INTERACTIONS).
 
-    score = c_ij / ((n_i + 2) · n_j^α): c_ij = Σ (len - 1)^-½ over the orders with both, n orders with the item. It
-    keeps the hit rate of confidence at twice its coverage. `count`: orders with both.
+    score = c_ij / ((n_i + 2) · n_j^α): c_ij = Σ (len - 1)^-½ over the orders with both, n orders with the item. It keeps
+    the hit rate of confidence at twice its coverage. `count`: orders with both.
+    """
+    return rank_combinations(combinations(interactions, params), params)
+
+
+def combinations(interactions: ibis.Table, params: BasketParams = PRODUCT_PAGE) -> ibis.Table:
+    """The costly part of `bought_together`, which settings that differ only in penalty, shrinkage and k share.
+
+    One row per ordered pair of items: item, neighbour, weight (c_ij), count (orders with both), orders_i, orders_j.
     """
     lines = _capped(order_lines(interactions), params.max_items)
-    pairs = _pairs(lines, params.min_count)
     sizes = lines.group_by("item").agg(orders=lines.count())
     anchors = sizes.select("item", orders_i="orders")
     others = sizes.select(neighbour="item", orders_j="orders")
-    sized = pairs.inner_join(anchors, "item").inner_join(others, "neighbour")
-    score = sized.weight / ((sized.orders_i + params.shrinkage) * sized.orders_j**params.popularity_penalty)
-    return rank_neighbours(sized.select("item", "neighbour", "count", score=score), params.k)
+    return _pairs(lines, params.min_count).inner_join(anchors, "item").inner_join(others, "neighbour")
+
+
+def rank_combinations(combined: ibis.Table, params: BasketParams) -> ibis.Table:
+    """The cheap part: score and rank (NEIGHBOURS) what `combinations` counted."""
+    score = combined.weight / ((combined.orders_i + params.shrinkage) * combined.orders_j**params.popularity_penalty)
+    return rank_neighbours(combined.select("item", "neighbour", "count", score=score), params.k)
 
 
 def order_lines(interactions: ibis.Table) -> ibis.Table:
