@@ -64,14 +64,13 @@ class Edge:
         except RedisUnavailable as error:
             log.warning("redis unavailable", path=request.path, error=str(error))
             response = problem_response(DomainError("overloaded", "The model cache is away; try again.", retry_after=1))
-        allow_origin(response, request.origin)
         return response
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent_origin = dict(scope["headers"]).get(b"origin")
+        origin = sent_origin.decode("latin-1") if sent_origin else None
         if scope["method"] == "OPTIONS":
-            origin = dict(scope["headers"]).get(b"origin")
-            methods = ", ".join(sorted(HOT[scope["path"]]))
-            await respond(send, None, preflight(origin.decode("latin-1") if origin else None, methods))
+            await respond(send, None, preflight(origin, ", ".join(sorted(HOT[scope["path"]]))))
             return
         request = None
         try:
@@ -82,6 +81,7 @@ class Edge:
         except Exception:
             log.exception("hot request failed", path=scope["path"])
             response = problem_response(DomainError("internal_error"))
+        allow_origin(response, origin)
         await respond(send, request, response)
 
     async def close(self) -> None:

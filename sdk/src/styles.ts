@@ -2,7 +2,8 @@
 export const CSS = `
 :host { display: block; container-type: inline-size; color: inherit; font: inherit }
 h2 { margin: 0 0 .75em; font-size: 1.25em }
-ul { display: flex; gap: var(--recom-gap, 1rem); margin: 0; padding: 2px; list-style: none; overflow-x: auto; scroll-snap-type: x proximity }
+ul { display: flex; gap: var(--recom-gap, 1rem); margin: -2px; padding: 2px; list-style: none; overflow-x: auto;
+  scroll-snap-type: x proximity; scroll-padding-inline: 2px }
 li { flex: 0 0 var(--recom-card-width, 11rem); min-width: 0; scroll-snap-align: start }
 .card { display: flex; flex-direction: column; gap: .35rem; min-height: 44px; color: inherit; text-decoration: none }
 .card:focus-visible, ul:focus-visible { outline: 2px solid currentColor; outline-offset: 2px }
