@@ -4,28 +4,31 @@ import type { Config } from './client'
 import { formatMoney } from './money'
 import type { Product, Recommended, Slate } from './recom'
 
-export interface Labels {
+/** What the page says about a widget; `link` leads to products whose catalogue entry has no address. */
+export interface Wording {
   heading: string | null
   label: string
+  link: string | null
 }
 
 /** The section, and each card's list element beside what it shows. */
-export function renderSlate(slate: Slate, config: Config, { heading, label }: Labels): [Element, [Element, Recommended][]] {
+export function renderSlate(slate: Slate, config: Config, wording: Wording): [Element, [Element, Recommended][]] {
+  const { heading, label, link } = wording
   const section = element('section', 'section')
   section.setAttribute('aria-label', label)
   if (heading) section.append(element('h2', 'heading', heading))
   const list = element('ul', 'list')
   list.setAttribute('role', 'list') // Safari forgets it of lists without bullets
-  const cards = slate.items.map((item): [Element, Recommended] => [renderCard(item.product, config), item])
+  const cards = slate.items.map((item): [Element, Recommended] => [renderCard(item, config, link), item])
   list.append(...cards.map(([card]) => card))
   if (!list.querySelector('a')) list.tabIndex = 0 // the keyboard scrolls by links, where there are any
   section.append(list)
   return [section, cards]
 }
 
-function renderCard(product: Product, config: Config): Element {
+function renderCard({ item_id, product }: Recommended, config: Config, link: string | null): Element {
   const entry = element('li', 'item')
-  const href = webAddress(product.url)
+  const href = webAddress(product.url || link?.replace('{item_id}', () => encodeURIComponent(item_id)))
   const card = element(href ? 'a' : 'div', 'card')
   if (href) (card as HTMLAnchorElement).href = href
   card.append(renderMedia(product), element('span', 'title', product.title), renderPrice(product, config))

@@ -99,7 +99,7 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
       user = userId ?? undefined
     },
     consent(given) {
-      said = given
+      said = given === true // any other value, a string above all, is no agreement
       settle()
     },
   }

@@ -19,7 +19,7 @@ export function defineWidget(client: WidgetClient): void {
     private watch: Watch | undefined
 
     static get observedAttributes(): string[] {
-      return ['placement', 'item', 'items', 'limit', 'heading']
+      return ['placement', 'item', 'items', 'limit', 'heading', 'link']
     }
 
     connectedCallback(): void {
@@ -65,7 +65,8 @@ export function defineWidget(client: WidgetClient): void {
       const watch = (this.watch = watchCards())
       const heading = this.getAttribute('heading')
       const name = config.placements?.find(({ key }) => key === slate.placement)?.name
-      const [section, cards] = renderSlate(slate, config, { heading, label: heading || name || slate.placement })
+      const wording = { heading, label: heading || name || slate.placement, link: this.getAttribute('link') }
+      const [section, cards] = renderSlate(slate, config, wording)
       root.replaceChildren(...(cards.length ? [section] : []))
       for (const [card, item] of cards) {
         watch.add(card, () => client.track('impression', shown(slate, item)))

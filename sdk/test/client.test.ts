@@ -106,6 +106,13 @@ test('a visitor who refuses is forgotten', async () => {
   assert.ok(await isSilent(browser))
 })
 
+test('only true is an agreement', async () => {
+  const { browser, client } = start('required')
+  client.consent('denied' as unknown as boolean)
+  client.track('view', { item_id: 'a' })
+  assert.ok(await isSilent(browser))
+})
+
 test('what the visitor said outranks the signal of the browser', async () => {
   const { browser, client } = start('auto', { globalPrivacyControl: true })
   client.consent(true)
