@@ -1,0 +1,98 @@
+"""Visitors' histories in Redis: moved by every event, and rebuilt from the store as they were."""
+
+from typing import Any
+
+import pytest
+
+from events import history
+from recomengine.lib import redis
+from tenants.types import TenantRef
+from tests.api import Api
+from tests.events.test_posting import PURCHASE, VIEW, ago, send
+from tests.events.test_storing import identified
+
+
+def of_visitor(tenant: TenantRef, visitor_id: str) -> list[str]:
+    return [entry.decode() for entry in redis.client().lrange(history.visitor_key(tenant.slug, visitor_id), 0, -1)]
+
+
+def of_user(tenant: TenantRef, user_id: str) -> list[str]:
+    return [entry.decode() for entry in redis.client().lrange(history.user_key(tenant.slug, user_id), 0, -1)]
+
+
+def all_histories(tenant: TenantRef) -> dict[bytes, list[bytes]]:
+    names = redis.client().keys(redis.key(tenant.slug, "h", "*"))
+    return {name: redis.client().lrange(name, 0, -1) for name in names}
+
+
+def test_what_a_visitor_did_stands_newest_first(api_a: Api, tenant_a: TenantRef) -> None:
+    send(api_a, VIEW, VIEW | {"type": "click", "item_id": "cup"})
+    send(api_a, VIEW | {"type": "add_to_cart", "item_id": "cup"})
+    send(api_a, PURCHASE)
+    assert of_visitor(tenant_a, "v1") == ["pcup", "pmug", "acup", "ccup", "vmug"]
+
+
+@pytest.mark.parametrize("kind", ["impression", "remove_from_cart", "refund"])
+def test_other_types_leave_no_trace(api_a: Api, tenant_a: TenantRef, kind: str) -> None:
+    assert send(api_a, VIEW | {"type": kind})["accepted"] == 1
+    assert all_histories(tenant_a) == {}
+
+
+def test_a_login_gathers_what_its_browsers_did(api_a: Api, tenant_a: TenantRef) -> None:
+    send(api_a, VIEW | {"user_id": "u1"})
+    send(api_a, VIEW | {"user_id": "u1", "visitor_id": "v2", "item_id": "cup"})
+    send(api_a, VIEW | {"visitor_id": "v2", "item_id": "pot"})
+    assert of_user(tenant_a, "u1") == ["vcup", "vmug"]
+    assert of_visitor(tenant_a, "v1") == ["vmug"]
+    assert of_visitor(tenant_a, "v2") == ["vpot", "vcup"]
+
+
+def test_only_the_newest_are_kept_and_not_for_ever(api_a: Api, tenant_a: TenantRef) -> None:
+    send(api_a, *[VIEW | {"item_id": f"i{n}"} for n in range(50)])
+    assert of_visitor(tenant_a, "v1") == [f"vi{n}" for n in range(49, 49 - history.LENGTH, -1)]
+    seconds = history.KEPT.total_seconds()
+    assert seconds - 60 < redis.client().ttl(history.visitor_key(tenant_a.slug, "v1")) <= seconds
+
+
+def test_a_long_order_leaves_its_last_lines(api_a: Api, tenant_a: TenantRef) -> None:
+    lines = [{"item_id": f"i{n}", "price": 1} for n in range(100)]
+    send(api_a, VIEW, PURCHASE | {"items": lines})
+    assert of_visitor(tenant_a, "v1") == [f"pi{n}" for n in range(99, 99 - history.LENGTH, -1)]
+
+
+def test_an_event_older_than_a_history_is_not_in_it(api_a: Api, tenant_a: TenantRef) -> None:
+    assert send(api_a, VIEW | {"occurred_at": ago(days=history.KEPT.days + 1)})["accepted"] == 1
+    assert all_histories(tenant_a) == {}
+
+
+def test_a_retried_event_moves_no_history(api_a: Api, tenant_a: TenantRef) -> None:
+    [event] = identified()
+    send(api_a, event, event)
+    send(api_a, VIEW | {"item_id": "cup"})
+    send(api_a, event)
+    assert of_visitor(tenant_a, "v1") == ["vcup", "vmug"]
+
+
+def test_a_rebuild_writes_what_ingestion_wrote(
+    api_a: Api, api_b: Api, tenant_a: TenantRef, tenant_b: TenantRef
+) -> None:
+    kinds = ["view", "click", "add_to_cart", "impression", "refund"]
+    for n in range(8):
+        shop = {"visitor_id": f"v{n % 3}", "user_id": f"u{n % 2}" if n % 4 else None}
+        events: list[Any] = [VIEW | shop | {"type": kinds[(n + m) % 5], "item_id": f"i{m}-{n}"} for m in range(12)]
+        send(api_a, *events, PURCHASE | shop | {"order_id": f"o{n}"}, VIEW | {"occurred_at": ago(days=100)})
+    send(api_b, VIEW)
+    before = all_histories(tenant_a)
+    redis.client().delete(*before)
+    assert history.rebuild(tenant_a) == len(before) == 3 + 2 + 0
+    assert all_histories(tenant_a) == before
+    assert all_histories(tenant_b) == {history.visitor_key(tenant_b.slug, "v1").encode(): [b"vmug"]}
+
+
+def test_a_rebuild_repairs_what_stands_there_and_repeats_itself(api_a: Api, tenant_a: TenantRef) -> None:
+    send(api_a, VIEW)
+    redis.client().rpush(history.visitor_key(tenant_a.slug, "v1"), "vother")
+    for _ in range(2):
+        history.rebuild(tenant_a)
+        assert of_visitor(tenant_a, "v1") == ["vmug"]
+    assert redis.client().ttl(history.visitor_key(tenant_a.slug, "v1")) > 0
