@@ -57,7 +57,8 @@ def test_a_shop_without_events_has_an_empty_table(tenant_a: TenantRef) -> None:
     st.lists(
         st.builds(
             EventIn, type=st.just("view"), visitor_id=IDS, user_id=st.none() | IDS, session_id=st.none() | IDS,
-            order_id=st.none() | IDS, occurred_at=st.timedeltas(timedelta(), timedelta(days=300)).map(lambda age: NOW - age),
+            order_id=st.none() | IDS,
+            occurred_at=st.timedeltas(timedelta(), timedelta(days=300)).map(lambda age: NOW - age),
             items=st.lists(st.builds(LineIn, item_id=IDS, quantity=st.integers(1, 1_000_000)), min_size=1, max_size=3),
         ),
         max_size=5,

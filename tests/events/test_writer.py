@@ -140,13 +140,17 @@ def test_a_connection_lost_in_the_middle_of_a_write(tenant_a: TenantRef, stored:
 
 
 def test_a_store_that_is_away_is_said_and_comes_back(tenant_a: TenantRef, stored: Stored) -> None:
-    connecting = [named]
-    with running(lambda: connecting[0]()) as made:
+    doors = [named]
+
+    def connecting() -> "psycopg.Connection[Any]":
+        return doors[-1]()
+
+    with running(connecting) as made:
         outcomes(made, [(tenant_a.schema, [event()])])
-        connecting[0] = away
+        doors.append(away)
         end_connections(NAME)
         assert all(map(is_unavailable, outcomes(made, [(tenant_a.schema, [event()])] * 3)))
-        connecting[0] = named
+        doors.append(named)
         assert [len(result) for result in outcomes(made, [(tenant_a.schema, [event()])])] == [1]
     assert len(stored("id")) == 2
 
