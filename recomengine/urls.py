@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from recomengine import health
-from widgets import sdk_files
+from widgets import demo, sdk_files
 
 api: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
@@ -18,6 +18,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
+    path("sdk/demo/", demo.page, name="sdk-demo"),
     path("sdk/v1/<str:name>", sdk_files.serve, name="sdk-file"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
