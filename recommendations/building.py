@@ -15,6 +15,7 @@ from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from recommendations.modelstore import SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
+TRENDING_OVER: Final = timedelta(days=14)  # beyond that an event weighs under 4 %, and its shoppers are not "lately"
 Report = dict[str, Any]
 Progress = Callable[[str], None]
 Run = Callable[[str, ibis.Table], ibis.Table]
@@ -95,10 +96,14 @@ def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:
 
 def _lists(interactions: ibis.Table) -> ibis.Table:
     """The whole-shop lists, each under its strategy's name."""
-    since = interactions.occurred_at.max().as_scalar() - ibis.interval(days=POPULAR_OVER.days)
-    recent = interactions.filter(interactions.occurred_at >= since)
-    popular = popularity.popular(recent).mutate(key=ibis.literal("popular"))
-    return popular.union(popularity.trending(interactions).mutate(key=ibis.literal("trending")))
+    popular = popularity.popular(_last(interactions, POPULAR_OVER)).mutate(key=ibis.literal("popular"))
+    trending = popularity.trending(_last(interactions, TRENDING_OVER)).mutate(key=ibis.literal("trending"))
+    return popular.union(trending)
+
+
+def _last(interactions: ibis.Table, period: timedelta) -> ibis.Table:
+    since = interactions.occurred_at.max().as_scalar() - ibis.interval(days=period.days)
+    return interactions.filter(interactions.occurred_at >= since)
 
 
 def _content(item: ItemContent) -> CatalogItem:

@@ -72,11 +72,11 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
         ),
         Strategy(
             "trending", "Trending", "What gains most interest in the shop these days.",
-            LISTS, Anchors.NONE, "trending", "{count} shoppers chose this lately",
+            LISTS, Anchors.NONE, "trending", "{count} shoppers chose this in the last two weeks",
         ),
         Strategy(
             "popular", "Popular", "What most shoppers choose.",
-            LISTS, Anchors.NONE, "popular", "{count} shoppers chose this",
+            LISTS, Anchors.NONE, "popular", "{count} shoppers chose this in the last three months",
         ),
     )
 }  # fmt: skip
