@@ -8,17 +8,13 @@ from typing import Any
 import msgspec
 
 from catalog.models import Item
-from catalog.types import Card
+from catalog.types import Card, cards_key
 from recomengine.lib import redis
 from tenants import tenancy
 from tenants.types import TenantRef
 
 _encode = msgspec.msgpack.Encoder().encode
 _CHUNK = 2000
-
-
-def cards_key(slug: str) -> str:
-    return redis.key(slug, "items")
 
 
 def publish(tenant: TenantRef, items: Sequence[Item]) -> None:

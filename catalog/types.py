@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from recomengine.lib import naming
 from recomengine.lib.fields import Currency, Identifier, Instant, ShortText, Text, WebAddress, check_amount
 
 Availability = Literal["in_stock", "out_of_stock", "preorder"]
@@ -55,3 +56,8 @@ class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     def is_showable(self, at: float) -> bool:
         return self.available and self.published_at <= at and (not self.expires_at or at < self.expires_at)
+
+
+def cards_key(slug: str) -> str:
+    """The hash of the tenant's cards, by `Item.id`."""
+    return naming.key(slug, "items")

@@ -1,4 +1,4 @@
-"""What a visitor did lately, in Redis: the newest `LENGTH` items of each visitor and each logged-in user.
+"""What a visitor did lately, in Redis: the newest `HISTORY_LENGTH` items of each visitor and each logged-in user.
 
 A list `{slug}:h:v:<visitor_id>` (and `…:h:u:<user_id>`), newest first; an entry is one letter for the event type
 followed by the item id. Entries expire with the visitor's silence.
@@ -8,24 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from events.types import EventRow, EventType
+from psycopg import sql
+
+from events.types import HISTORY_LENGTH, EventRow, EventType, user_key, visitor_key
 from recomengine.lib import clock, redis
 from recomengine.lib.postgres import connect, table
-from psycopg import sql
 from tenants.types import TenantRef
 
-LENGTH: Final = 20
 KEPT: Final = timedelta(days=90)
 LETTERS: Final = {EventType.VIEW: "v", EventType.CLICK: "c", EventType.ADD_TO_CART: "a", EventType.PURCHASE: "p"}
 Command = tuple[str | int, ...]
-
-
-def visitor_key(slug: str, visitor_id: str) -> str:
-    return redis.key(slug, "h", "v", visitor_id)
-
-
-def user_key(slug: str, user_id: str) -> str:
-    return redis.key(slug, "h", "u", user_id)
 
 
 def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> list[Command]:
@@ -34,7 +26,7 @@ def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> 
     for event in events:
         first = event[0]
         letter = LETTERS.get(EventType(first.type))
-        entries = [letter + row.item_id for row in event if letter and row.item_id][-LENGTH:]
+        entries = [letter + row.item_id for row in event if letter and row.item_id][-HISTORY_LENGTH:]
         if not entries or first.occurred_at < now - KEPT:
             continue
         names = [visitor_key(slug, first.visitor_id)]
@@ -42,15 +34,16 @@ def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> 
             names.append(user_key(slug, first.user_id))
         for name in names:
             out.append(("LPUSH", name, *entries))
-            out.append(("LTRIM", name, 0, LENGTH - 1))
+            out.append(("LTRIM", name, 0, HISTORY_LENGTH - 1))
             out.append(("EXPIRE", name, int(KEPT.total_seconds())))
     return out
 
 
 _RECENT = """
     SELECT who, entry FROM (
-        SELECT {who} AS who, item_id, type, row_number() OVER (PARTITION BY {who} ORDER BY occurred_at DESC, id DESC) AS n,
-               (CASE type WHEN 'view' THEN 'v' WHEN 'click' THEN 'c' WHEN 'add_to_cart' THEN 'a' ELSE 'p' END) || item_id AS entry
+        SELECT {who} AS who, row_number() OVER (PARTITION BY {who} ORDER BY occurred_at DESC, id DESC) AS n,
+               CASE type WHEN 'view' THEN 'v' WHEN 'click' THEN 'c' WHEN 'add_to_cart' THEN 'a' ELSE 'p' END
+               || item_id AS entry
         FROM {events}
         WHERE occurred_at > %s AND {who} IS NOT NULL AND item_id IS NOT NULL AND type = ANY(%s)
     ) recent WHERE n <= %s ORDER BY who, n
@@ -66,7 +59,7 @@ def _rebuild(tenant: TenantRef, column: str, key_of: Callable[[str, str], str]) 
     statement = sql.SQL(_RECENT).format(who=sql.Identifier(column), events=table(tenant.schema, "events_event"))
     histories: dict[str, list[str]] = {}
     with connect() as connection, connection.cursor() as cursor:
-        cursor.execute(statement, [clock.now() - KEPT, [str(kind) for kind in LETTERS], LENGTH])
+        cursor.execute(statement, [clock.now() - KEPT, [str(kind) for kind in LETTERS], HISTORY_LENGTH])
         for who, entry in cursor:
             histories.setdefault(who, []).append(entry)
     pipeline = redis.client().pipeline(transaction=False)

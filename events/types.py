@@ -8,9 +8,11 @@ from uuid import UUID
 
 import msgspec
 
+from recomengine.lib import naming
 from recomengine.lib.fields import Currency, Identifier, Instant, check_amount
 
 MAX_BATCH = 100
+HISTORY_LENGTH = 20
 MAX_LINES = 2_000
 MAX_PROPERTIES_BYTES = 8_192
 
@@ -97,3 +99,13 @@ class Accepted(msgspec.Struct, frozen=True):
     accepted: int
     duplicates: int
     rejected: list[Rejection]
+
+
+def visitor_key(slug: str, visitor_id: str) -> str:
+    """The list of what a visitor did lately (see `events.history`)."""
+    return naming.key(slug, "h", "v", visitor_id)
+
+
+def user_key(slug: str, user_id: str) -> str:
+    """The list of what a logged-in user did lately."""
+    return naming.key(slug, "h", "u", user_id)

@@ -16,7 +16,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200 when PostgreSQL and Redis (cache and broker) answer; 503 naming what does not."""
     checks = {"database": _database(), "cache": _cache()}
     ready = all(checks.values())
-    answer = {"status": "ok" if ready else "unavailable", "checks": {n: "ok" if up else "away" for n, up in checks.items()}}
+    answer = {
+        "status": "ok" if ready else "unavailable",
+        "checks": {n: "ok" if up else "away" for n, up in checks.items()},
+    }
     return JsonResponse(answer, status=200 if ready else 503)
 
 

@@ -8,12 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from recomengine.lib.api import CursorPages, HotEndpoint
+from recomengine.lib.errors import DomainError
 from recommendations import placements, queueing
 from recommendations.models import ModelRun, Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import MAX_LIMIT
-from recomengine.lib.api import CursorPages, HotEndpoint
-from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.authentication import caller_of
 from tenants.types import Scope

@@ -1,4 +1,4 @@
-"""From catalogue and interactions to the tables that are served: runs the pure algorithms and lays out their results."""
+"""From catalogue and interactions to the tables that are served: runs the pure algorithms, lays out their results."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -54,7 +54,6 @@ def _compared(shop: Shop, placement: str | None, item_id: str, visitor_id: str) 
         "comparison": comparison.compare(shop.tenant, asked, config),
         "placements": sorted(placements),
         "live": runs.live(shop.tenant),
-        "history_days": history.KEPT.days,
         "api_url": settings.API_URL,
     }
 
@@ -90,7 +89,12 @@ def _page(request: PageRequest, shop: Shop, context: dict[str, object]) -> HttpR
     htmx = request.htmx
     part = bool(htmx) and not htmx.history_restore_request
     # What was swapped in takes the focus, except from the choice of the placement, which stays where it was.
-    frame = {"shop": shop, "part": part, "take_focus": part and htmx.trigger != "placement-form"}
+    frame = {
+        "shop": shop,
+        "history_days": history.KEPT.days,
+        "part": part,
+        "take_focus": part and htmx.trigger != "placement-form",
+    }
     response = render(request, "previewer/result.html" if part else "previewer/page.html", {**frame, **context})
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -4,11 +4,11 @@ import time
 import uuid
 from collections.abc import Mapping
 
-from recommendations import parsing, placements, serving
-from recommendations.types import PlacementConfig, Query, Slate
 from recomengine.lib.asgi import Request, Response, json_response, parameters
 from recomengine.lib.errors import DomainError
-from recomengine.lib.redis_mux import ReplyError, RedisMux
+from recomengine.lib.redis_mux import RedisMux, ReplyError
+from recommendations import parsing, placements, serving
+from recommendations.types import PlacementConfig, Query, Slate
 from tenants.types import Caller, LiveState, Scope
 
 
@@ -32,12 +32,18 @@ async def respond(request: Request, caller: Caller, state: LiveState, known: Pla
     """Answer one request for recommendations."""
     if not caller.allows(Scope.RECOMMEND):
         raise DomainError("forbidden", f"A key of type '{caller.key_type}' may not read recommendations.")
-    query = parsing.from_json(request.body) if request.method == "POST" else parsing.from_parameters(parameters(request.query))
+    query = (
+        parsing.from_json(request.body)
+        if request.method == "POST"
+        else parsing.from_parameters(parameters(request.query))
+    )
     slug = caller.tenant.slug
     configs = await known.get(slug, state)
     placement = configs.get(query.placement)
     if placement is None:
-        raise DomainError("unknown_placement", f"There is no placement {query.placement!r}; there are {', '.join(configs)}.")
+        raise DomainError(
+            "unknown_placement", f"There is no placement {query.placement!r}; there are {', '.join(configs)}."
+        )
     answer = await read(slug, query, placement, state.model, mux)
     return json_response(serving.body(answer, uuid.uuid4().hex))
 

@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from recommendations.types import MAX_LIMIT, Query
 from recomengine.lib.decoding import parse_json
 from recomengine.lib.errors import DomainError, FieldError
 from recomengine.lib.fields import Identifier
+from recommendations.types import MAX_LIMIT, Query
 
 LISTS: Final = frozenset({"item_id", "session_items", "exclude"})
 SINGLE: Final = frozenset({"placement", "strategy", "visitor_id", "user_id", "limit"})
@@ -44,7 +44,9 @@ def from_parameters(pairs: Iterable[tuple[str, str]]) -> Query:
             assert isinstance(values, list)
             values.append(value)
         elif name not in SINGLE:
-            raise DomainError("unknown_parameter", f"There is no parameter {name[:60]!r}.", errors=[_error(name, "unknown_parameter")])
+            raise DomainError(
+                "unknown_parameter", f"There is no parameter {name[:60]!r}.", errors=[_error(name, "unknown_parameter")]
+            )
         elif name in found:
             raise DomainError("invalid", f"`{name}` is given twice.", errors=[_error(name, "repeated")])
         else:

@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 from django.db import transaction
 
+from recomengine.lib import naming, redis
+from recomengine.lib.errors import DomainError
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import PlacementConfig
-from recomengine.lib import redis
-from recomengine.lib.errors import DomainError
 from tenants import live, tenancy
 from tenants.types import TenantRef
 
@@ -26,7 +26,7 @@ DEFAULTS: Final = {key: PlacementConfig(key, cascade) for key, (_, cascade) in B
 
 
 def config_key(slug: str) -> str:
-    return redis.key(slug, "config")
+    return naming.key(slug, "config")
 
 
 def create_built_in(tenant: TenantRef) -> None:

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping
 
+from recomengine.lib import redis
 from recommendations import placements, serving
 from recommendations.types import PlacementConfig, Query, Slate
-from recomengine.lib import redis
 from tenants.live import live_key
 from tenants.types import TenantRef
 

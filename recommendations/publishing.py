@@ -1,4 +1,4 @@
-"""Publishing a model: its tables go from the model store into Redis beside the live ones, then one pointer is flipped."""
+"""Publishing a model: its tables go into Redis beside the live ones, then one pointer is flipped."""
 
 from collections.abc import Iterator, Mapping
 

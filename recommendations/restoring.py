@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 def restore(tenant: TenantRef) -> None:
-    """Write items, histories, placements and the published model anew; the model last, because its pointer says it is there."""
+    """Write items, histories, placements and the live model anew; the model last, as its pointer says all is there."""
     cards.rebuild(tenant)
     history.rebuild(tenant)
     placements.publish(tenant)

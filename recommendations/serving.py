@@ -7,19 +7,18 @@ made only when too many of the first candidates may not be shown.
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
-from catalog.cards import cards_key
-from catalog.types import Card
-from events.history import LENGTH, user_key, visitor_key
+from catalog.types import Card, cards_key
+from events.types import HISTORY_LENGTH, user_key, visitor_key
+from recomengine.lib.errors import DomainError
 from recommendations.algorithms.scoring import merge
 from recommendations.packing import SCALE, unpack
-from recommendations.versions import table_key
-from recommendations.strategies import LISTS, STRATEGIES, Anchors, Strategy
-from recommendations.types import Candidate, PlacementConfig, Query, Slate
-from recomengine.lib.errors import DomainError
+from recommendations.strategies import STRATEGIES, Anchors, Strategy
+from recommendations.types import Candidate, PlacementConfig, Query, Slate, table_key
 
 Command = tuple[str | bytes | int, ...]
 Reply = Any
@@ -77,7 +76,7 @@ def slate(slug: str, query: Query, placement: PlacementConfig, version: str | No
         chunk = found[at : at + limit + SPARE + len(hidden)]
         at += len(chunk)
         (cards,) = yield [("HMGET", cards_key(slug), *(candidate.item for candidate in chunk))]
-        show(answer, chunk, cards, hidden, limit, now)
+        answer.items += islice(showable(chunk, cards, hidden, now), limit - len(answer.items))
         answer.empty_reason = "nothing_available"
     if answer.items:
         answer.empty_reason = None
@@ -85,10 +84,12 @@ def slate(slug: str, query: Query, placement: PlacementConfig, version: str | No
 
 
 def cascade_of(query: Query, placement: PlacementConfig) -> list[Strategy]:
-    """The strategies to ask, in order: the requested one first, then the placement's as far as the query wants filling."""
+    """The strategies to ask, in order: the requested one first, then the placement's if the query wants filling."""
     names = [*([query.strategy] if query.strategy else []), *placement.cascade]
     if query.strategy and query.strategy not in STRATEGIES:
-        raise DomainError("unknown_strategy", f"There is no strategy {query.strategy!r}; there are {', '.join(STRATEGIES)}.")
+        raise DomainError(
+            "unknown_strategy", f"There is no strategy {query.strategy!r}; there are {', '.join(STRATEGIES)}."
+        )
     ordered = list(dict.fromkeys(names))
     return [STRATEGIES[name] for name in (ordered if query.fill else ordered[:1])]
 
@@ -104,7 +105,7 @@ def plan(slug: str, query: Query, cascade: Sequence[Strategy], version: str) -> 
         elif anchors:
             steps.append(Step(strategy, anchors, ("HMGET", table, *anchors)))
         elif strategy.anchors is not Anchors.ITEMS and (keys := history_keys(slug, query)):
-            count = min(strategy.max_anchors, LENGTH)
+            count = min(strategy.max_anchors, HISTORY_LENGTH)
             steps.append(Step(strategy, (), ("EVAL", NEIGHBOURS_OF_HISTORY, 1 + len(keys), table, *keys, count)))
     return steps
 
@@ -124,7 +125,7 @@ def history_keys(slug: str, query: Query) -> list[str]:
 
 
 def candidates(steps: Sequence[Step], replies: Sequence[Reply], hidden: set[str]) -> Iterator[Candidate]:
-    """Every strategy's proposals, best first, an item only where it is proposed first; histories join what is hidden."""
+    """Every strategy's proposals, best first, each item once; the items of histories join what is hidden."""
     taken: set[int] = set()
     for step, reply in zip(steps, replies, strict=True):
         anchors, lists = step.anchors, reply
@@ -149,18 +150,16 @@ def proposals(strategy: Strategy, anchors: Sequence[str], lists: Sequence[bytes 
         yield Candidate(scored.item, scored.score, strategy.name, strategy.reason, because_of, scored.evidence)
 
 
-def show(
-    answer: Slate, chunk: Sequence[Candidate], cards: Sequence[bytes | None], hidden: set[str], limit: int, now: float
-) -> None:
-    """Put the candidates that may be shown on the slate until it is full."""
+def showable(
+    chunk: Sequence[Candidate], cards: Sequence[bytes | None], hidden: set[str], now: float
+) -> Iterator[tuple[Candidate, str, bytes]]:
+    """The candidates that may be shown, with item id and product JSON."""
     for candidate, packed in zip(chunk, cards, strict=True):
-        if len(answer.items) == limit:
-            return
         if packed is None:  # deleted since the model was built
             continue
         card = _decode_card(packed)
         if card.is_showable(now) and card.item_id not in hidden:
-            answer.items.append((candidate, card.item_id, card.product))
+            yield candidate, card.item_id, card.product
 
 
 def sentence(candidate: Candidate) -> str:

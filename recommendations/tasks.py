@@ -3,8 +3,8 @@
 import structlog
 from celery import shared_task
 
-from recommendations import publishing, queueing, restoring, training
 from recomengine.lib.errors import DomainError
+from recommendations import publishing, queueing, restoring, training
 from tenants import directory
 
 log = structlog.get_logger(__name__)

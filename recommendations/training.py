@@ -17,12 +17,12 @@ import structlog
 
 from catalog import reading as catalog
 from events import reading as events
-from recommendations import building, modelstore, publishing, runs
-from recommendations.building import Progress
-from recommendations.models import ModelRun
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
+from recommendations import building, modelstore, publishing, runs
+from recommendations.building import Progress
+from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -44,7 +44,11 @@ def train(tenant: TenantRef, progress: Progress = lambda _: None) -> ModelRun:
         try:
             _run(tenant, run, progress)
         except Exception as error:
-            run.status, run.error, run.finished_at = ModelRun.Status.FAILED, f"{type(error).__name__}: {error}", clock.now()
+            run.status, run.error, run.finished_at = (
+                ModelRun.Status.FAILED,
+                f"{type(error).__name__}: {error}",
+                clock.now(),
+            )
             run.save()
             log.exception("training failed", tenant=tenant.slug, version=run.version)
             raise
@@ -99,7 +103,9 @@ def _finish(tenant: TenantRef, run: ModelRun) -> None:
     run.status, run.stage, run.finished_at = ModelRun.Status.PUBLISHED, "", clock.now()
     run.save()
     modelstore.prune(tenant, run.version)
-    log.info("model published", tenant=tenant.slug, version=run.version, events=run.events, seconds=run.report["seconds"])
+    log.info(
+        "model published", tenant=tenant.slug, version=run.version, events=run.events, seconds=run.report["seconds"]
+    )
 
 
 @contextmanager
@@ -116,7 +122,9 @@ def _stage(run: ModelRun, name: str, seconds: dict[str, float]) -> Iterator[None
 def _alone(tenant: TenantRef) -> Iterator[None]:
     """Hold the tenant's training lock for the block; the lock dies with the process."""
     with connect(autocommit=True) as connection:
-        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [f"train:{tenant.slug}"]).fetchone()
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [f"train:{tenant.slug}"]
+        ).fetchone()
         if row is None or not row[0]:
             raise DomainError("training_in_progress")
         yield

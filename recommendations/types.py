@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from recomengine.lib import naming
+
 MAX_LIMIT = 50
 DEFAULT_LIMIT = 10
 
@@ -59,3 +61,8 @@ class Slate:
         if not self.items:
             return 0.0
         return sum(candidate.source != self.strategy for candidate, _, _ in self.items) / len(self.items)
+
+
+def table_key(slug: str, version: str, table: str) -> str:
+    """The hash of one table of a model version (see `recommendations.versions`)."""
+    return naming.key(slug, "m", version, table)

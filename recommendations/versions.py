@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from recomengine.lib import redis
+from recommendations.types import table_key
 from tenants.live import live_key
 from tenants.types import TenantRef
 
@@ -16,10 +17,6 @@ TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
 SUPERSEDED_KEPT: Final = timedelta(minutes=5)
 Field = bytes | bytearray | memoryview | str | int | float  # redis-py's own notion of a field or a value
 _CHUNK: Final = 2_000
-
-
-def table_key(slug: str, version: str, table: str) -> str:
-    return redis.key(slug, "m", version, table)
 
 
 def write_table(tenant: TenantRef, version: str, table: str, rows: Iterable[tuple[str, bytes]]) -> int:

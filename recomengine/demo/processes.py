@@ -19,10 +19,15 @@ def children(root: Path) -> list[Child]:
     schedule = root / ".local" / "beat-schedule"
     celery = [sys.executable, "-m", "celery", "-A", "recomengine.celery", "worker"]
     return [
-        Child("api", [*granian, "--port", str(settings.API_PORT), "--interface", "asgi", "recomengine.edge:application"]),
-        Child("dashboard", [*granian, "--port", str(settings.DASHBOARD_PORT), "--interface", "wsgi", "recomengine.wsgi:application"]),
+        Child(
+            "api", [*granian, "--port", str(settings.API_PORT), "--interface", "asgi", "recomengine.edge:application"]
+        ),
+        Child(
+            "dashboard",
+            [*granian, "--port", str(settings.DASHBOARD_PORT), "--interface", "wsgi", "recomengine.wsgi:application"],
+        ),
         Child("worker", [*celery, "--pool", "solo", "--beat", "--schedule", str(schedule), "--loglevel", "INFO"]),
-    ]  # fmt: skip
+    ]
 
 
 def answering() -> bool:

@@ -1,8 +1,4 @@
-"""The blocking Redis client and the naming of keys.
-
-Every key of a tenant begins with `{slug}:`, a hash tag, so that one tenant's keys share a slot of a cluster.
-Everything kept in Redis can be rebuilt from PostgreSQL and the model store.
-"""
+"""The blocking Redis client. Everything kept in Redis can be rebuilt from PostgreSQL and the model store."""
 
 from functools import cache
 
@@ -19,8 +15,3 @@ def client() -> "redis.Redis":
 def text(reply: bytes | str | None) -> str | None:
     """A reply that is text, or nothing."""
     return reply.decode() if isinstance(reply, bytes) else reply
-
-
-def key(slug: str, *parts: str) -> str:
-    """The Redis key of a tenant's thing, e.g. `{gift-shop}:items`."""
-    return ":".join((f"{{{slug}}}", *parts))

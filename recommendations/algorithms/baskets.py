@@ -65,8 +65,8 @@ class PairStatistics:
 def bought_together(interactions: ibis.Table, params: BasketParams = PRODUCT_PAGE) -> ibis.Table:
     """Build the bought-together table (NEIGHBOURS) from interactions (INTERACTIONS).
 
-    score = c_ij / ((n_i + 2) · n_j^α): c_ij = Σ (len - 1)^-½ over the orders with both, n orders with the item. It keeps
-    the hit rate of confidence at twice its coverage. `count`: orders with both.
+    score = c_ij / ((n_i + 2) · n_j^α): c_ij = Σ (len - 1)^-½ over the orders with both, n orders with the item. It
+    keeps the hit rate of confidence at twice its coverage. `count`: orders with both.
     """
     return rank_combinations(combinations(interactions, params), params)
 

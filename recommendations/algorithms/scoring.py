@@ -1,5 +1,6 @@
-"""The serving-time merge of neighbour lists, on packed bytes: no object is made per neighbour (two to three times faster
-than dictionaries). It is on every request's path, so nothing heavy is imported here.
+"""The serving-time merge of neighbour lists, on packed bytes: no object is made per neighbour.
+
+That is two to three times faster than dictionaries. It is on every request's path, so nothing heavy is imported here.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,8 +14,9 @@ ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
 
 
 class Scored(NamedTuple):
-    """An item that a history leads to; `because_of` is the index of the anchor that contributed most to `score`, `evidence`
-    the `count` in that anchor's list.
+    """An item that a history leads to.
+
+    `because_of` is the index of the anchor that contributed most to `score`, `evidence` the `count` in its list.
     """
 
     item: int

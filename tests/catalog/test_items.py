@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from tests.api import Api
 
-MUG = {"item_id": "mug", "title": "Mug", "price": "9.95", "categories": ["Home > Kitchen"], "attributes": {"blue": True}}
+MUG = {
+    "item_id": "mug",
+    "title": "Mug",
+    "price": "9.95",
+    "categories": ["Home > Kitchen"],
+    "attributes": {"blue": True},
+}
 
 
 def batch(api: Api, *items: Any) -> Any:
@@ -66,7 +72,11 @@ def test_a_batch_tells_what_became_of_each_row(api_a: Api) -> None:
         "not an object",
     )
     assert (first["created"], first["rejected"]) == (2, [])
-    assert {name: second[name] for name in ("created", "updated", "unchanged")} == {"created": 1, "updated": 1, "unchanged": 1}
+    assert {name: second[name] for name in ("created", "updated", "unchanged")} == {
+        "created": 1,
+        "updated": 1,
+        "unchanged": 1,
+    }
     assert [(r["index"], r["code"], r["pointer"]) for r in second["rejected"]] == [
         (3, "duplicate_in_batch", "/item_id"),
         (4, "unknown_field", "/prise"),
@@ -122,7 +132,9 @@ def test_lists_page_by_cursor(api_a: Api) -> None:
     assert seen == ["i4", "i3", "i2", "i1", "i0"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1", b'"x"', b"\xff\xfe", b'{"items": 3}', b'{"rows": []}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[1", b'"x"', b"\xff\xfe", b'{"items": 3}', b'{"rows": []}', b"[" * 100_000]
+)
 def test_what_is_no_batch_is_a_problem(api_a: Api, body: bytes) -> None:
     answer = api_a.post("catalog/items/batch", body)
     assert answer.status == 400
@@ -136,7 +148,9 @@ def test_what_is_no_batch_is_a_problem(api_a: Api, body: bytes) -> None:
             {"item_id": st.text(max_size=3) | st.integers(), "title": st.text(max_size=5)},
             optional={
                 "price": st.floats() | st.integers() | st.text(max_size=4) | st.none(),
-                "attributes": st.dictionaries(st.text(max_size=3), st.text(max_size=3) | st.floats(allow_nan=False) | st.lists(st.text())),
+                "attributes": st.dictionaries(
+                    st.text(max_size=3), st.text(max_size=3) | st.floats(allow_nan=False) | st.lists(st.text())
+                ),
                 "published_at": st.datetimes().map(str) | st.text(max_size=4),
                 "image_url": st.text(max_size=8),
             },

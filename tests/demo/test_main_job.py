@@ -72,7 +72,9 @@ def test_every_strategy_fills_a_slate_with_reasons(shop: Api, strategy: str) -> 
 
 def test_a_customer_gets_what_goes_with_the_history(shop: Api, gift_shop: TenantRef) -> None:
     with tenancy.use(gift_shop), connection.cursor() as cursor:
-        cursor.execute("SELECT visitor_id FROM events_event WHERE visitor_id LIKE 'c-%' ORDER BY occurred_at DESC LIMIT 1")
+        cursor.execute(
+            "SELECT visitor_id FROM events_event WHERE visitor_id LIKE 'c-%' ORDER BY occurred_at DESC LIMIT 1"
+        )
         visitor = cursor.fetchone()[0]
     seen = {entry.decode()[1:] for entry in redis.client().lrange(history.visitor_key(gift_shop.slug, visitor), 0, -1)}
     answer = shop.get("recommendations", {"strategy": "for_you", "visitor_id": visitor, "limit": 10}).json
@@ -95,5 +97,9 @@ def test_a_flushed_redis_is_rebuilt_to_the_same_answers(shop: Api, gift_shop: Te
     redis.client().flushdb()
     assert publishing.is_lost(gift_shop)
     restoring.restore(gift_shop)
-    after = Api(shop.edge, new_key(gift_shop)).get("recommendations", {"placement": "pdp", "item_id": "22386"}).json["items"]
+    after = (
+        Api(shop.edge, new_key(gift_shop))
+        .get("recommendations", {"placement": "pdp", "item_id": "22386"})
+        .json["items"]
+    )
     assert after == before

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from events import history
-from recomengine.lib import redis
+from events.types import HISTORY_LENGTH
+from recomengine.lib import naming, redis
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.events.test_posting import PURCHASE, VIEW, ago, send
@@ -21,7 +22,7 @@ def of_user(tenant: TenantRef, user_id: str) -> list[str]:
 
 
 def all_histories(tenant: TenantRef) -> dict[bytes, list[bytes]]:
-    names = redis.client().keys(redis.key(tenant.slug, "h", "*"))
+    names = redis.client().keys(naming.key(tenant.slug, "h", "*"))
     return {name: redis.client().lrange(name, 0, -1) for name in names}
 
 
@@ -49,7 +50,7 @@ def test_a_login_gathers_what_its_browsers_did(api_a: Api, tenant_a: TenantRef) 
 
 def test_only_the_newest_are_kept_and_not_for_ever(api_a: Api, tenant_a: TenantRef) -> None:
     send(api_a, *[VIEW | {"item_id": f"i{n}"} for n in range(50)])
-    assert of_visitor(tenant_a, "v1") == [f"vi{n}" for n in range(49, 49 - history.LENGTH, -1)]
+    assert of_visitor(tenant_a, "v1") == [f"vi{n}" for n in range(49, 49 - HISTORY_LENGTH, -1)]
     seconds = history.KEPT.total_seconds()
     assert seconds - 60 < redis.client().ttl(history.visitor_key(tenant_a.slug, "v1")) <= seconds
 
@@ -57,7 +58,7 @@ def test_only_the_newest_are_kept_and_not_for_ever(api_a: Api, tenant_a: TenantR
 def test_a_long_order_leaves_its_last_lines(api_a: Api, tenant_a: TenantRef) -> None:
     lines = [{"item_id": f"i{n}", "price": 1} for n in range(100)]
     send(api_a, VIEW, PURCHASE | {"items": lines})
-    assert of_visitor(tenant_a, "v1") == [f"pi{n}" for n in range(99, 99 - history.LENGTH, -1)]
+    assert of_visitor(tenant_a, "v1") == [f"pi{n}" for n in range(99, 99 - HISTORY_LENGTH, -1)]
 
 
 def test_an_event_older_than_a_history_is_not_in_it(api_a: Api, tenant_a: TenantRef) -> None:
