@@ -10,7 +10,7 @@ from typing import Final
 
 from analytics.overview import Measure, Number, Point
 
-_STEPS: Final = (1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10)
+_STEPS: Final = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 _HEADROOM: Final = 4.0  # room above the highest line for its stroke
 
 
