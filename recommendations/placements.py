@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from django.db import transaction
 
 from recomengine.lib import naming, redis
 from recomengine.lib.errors import DomainError
@@ -27,16 +26,6 @@ DEFAULTS: Final = {key: PlacementConfig(key, cascade) for key, (_, cascade) in B
 
 def config_key(slug: str) -> str:
     return naming.key(slug, "config")
-
-
-def create_built_in(tenant: TenantRef) -> None:
-    """Give a tenant the placements that it lacks of those every shop starts with."""
-    with tenancy.use(tenant), transaction.atomic():
-        Placement.objects.bulk_create(
-            [Placement(key=key, name=name, cascade=list(cascade)) for key, (name, cascade) in BUILT_IN.items()],
-            ignore_conflicts=True,
-        )
-    publish(tenant)
 
 
 def publish(tenant: TenantRef) -> None:

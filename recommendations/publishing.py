@@ -10,11 +10,10 @@ from recommendations import modelstore, packing, runs, versions
 from tenants.types import TenantRef
 
 
-def publish(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
-    """Write a version's tables (in the model store's schema) and make it live."""
+def write(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
+    """Put a version's tables (in the model store's schema) beside the live ones; `versions.flip` makes them live."""
     for name in versions.TABLES:
         versions.write_table(tenant, version, name, packed_lists(tables[name]))
-    versions.flip(tenant, version)
 
 
 def is_lost(tenant: TenantRef) -> bool:
@@ -27,7 +26,8 @@ def republish(tenant: TenantRef) -> None:
     """Put the version that was published last into Redis again, from the model store."""
     run = runs.live(tenant)
     if run is not None:
-        publish(tenant, run.version, modelstore.load(tenant, run.version))
+        write(tenant, run.version, modelstore.load(tenant, run.version))
+        versions.flip(tenant, run.version)
 
 
 def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:

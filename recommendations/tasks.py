@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 
 from recomengine.lib.errors import DomainError
-from recommendations import publishing, queueing, restoring, training
+from recommendations import modelstore, publishing, queueing, restoring, training
 from tenants import directory
 
 log = structlog.get_logger(__name__)
@@ -34,4 +34,8 @@ def restore_missing() -> None:
     """Fill Redis again where it lost what was published."""
     for tenant in directory.active():
         if publishing.is_lost(tenant):
-            restoring.restore(tenant)
+            try:
+                restoring.restore(tenant)
+            except modelstore.BrokenModel as error:
+                log.error("model broken, training again", tenant=tenant.slug, error=str(error))
+                queueing.train_later(tenant)

@@ -14,13 +14,14 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
+from django.db import transaction
 
 from catalog import reading as catalog
 from events import reading as events
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
-from recommendations import building, modelstore, publishing, runs
+from recommendations import building, modelstore, publishing, runs, versions
 from recommendations.building import Progress
 from recommendations.models import ModelRun
 from tenants import tenancy
@@ -66,8 +67,10 @@ def _run(tenant: TenantRef, run: ModelRun, progress: Progress) -> None:
         tables, report = building.build(data.items, data.interactions, progress)
     with _stage(run, "saving", seconds):
         modelstore.save(tenant, run.version, tables)
+        live = runs.live(tenant)
+        modelstore.prune(tenant, live.version if live else run.version)
     with _stage(run, "publishing", seconds):
-        publishing.publish(tenant, run.version, tables)
+        publishing.write(tenant, run.version, tables)
     run.report = {**report, "seconds": seconds}
     _finish(tenant, run)
 
@@ -99,13 +102,13 @@ def is_stale(tenant: TenantRef) -> bool:
 
 
 def _finish(tenant: TenantRef, run: ModelRun) -> None:
-    ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).update(status=ModelRun.Status.SUPERSEDED)
-    run.status, run.stage, run.finished_at = ModelRun.Status.PUBLISHED, "", clock.now()
-    run.save()
-    modelstore.prune(tenant, run.version)
-    log.info(
-        "model published", tenant=tenant.slug, version=run.version, events=run.events, seconds=run.report["seconds"]
-    )
+    """Record the run as the published one and flip the pointer; if the pointer cannot be flipped, nothing is recorded."""
+    with transaction.atomic():
+        ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).update(status=ModelRun.Status.SUPERSEDED)
+        run.status, run.stage, run.finished_at = ModelRun.Status.PUBLISHED, "", clock.now()
+        run.save()
+        versions.flip(tenant, run.version)
+    log.info("model published", tenant=tenant.slug, version=run.version, events=run.events, **run.report["seconds"])
 
 
 @contextmanager

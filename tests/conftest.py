@@ -16,7 +16,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from recomengine.lib import redis
 from recomengine.settings import broker
 from recommendations import placements
-from tenants import keys
+from recommendations.models import Placement
+from tenants import keys, tenancy
 from tenants.models import ApiKey, Tenant, User
 from tenants.provisioning import create_tenant
 from tenants.types import KeyType, TenantRef
@@ -80,7 +81,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
     connection.set_schema_to_public()
     with connection.cursor() as cursor:
         names = [f"{tenant.schema_name}.{table}" for tenant in (a, b) for table in TENANT_TABLES]
-        cursor.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
+        cursor.execute("; ".join(f"DELETE FROM {name}" for name in names))  # TRUNCATE costs ten times that: it makes files
     User.objects.all().delete()
     ApiKey.objects.all().delete()
     Tenant.objects.exclude(pk__in=[a.pk, b.pk]).delete()
@@ -90,14 +91,12 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def tenant_a(tenants: tuple[Tenant, Tenant]) -> TenantRef:
-    placements.create_built_in(tenants[0].ref)
-    return tenants[0].ref
+    return as_new(tenants[0].ref)
 
 
 @pytest.fixture
 def tenant_b(tenants: tuple[Tenant, Tenant]) -> TenantRef:
-    placements.create_built_in(tenants[1].ref)
-    return tenants[1].ref
+    return as_new(tenants[1].ref)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +116,14 @@ def api_a(edge: Any, tenant_a: TenantRef) -> Api:
 def api_b(edge: Any, tenant_b: TenantRef) -> Api:
     """Shop B's API, called with a read-write key."""
     return Api(edge, new_key(tenant_b))
+
+
+def as_new(tenant: TenantRef) -> TenantRef:
+    """The tenant with the placements that every shop starts with, after the last test's tables were emptied."""
+    rows = [Placement(key=key, name=name, cascade=list(cascade)) for key, (name, cascade) in placements.BUILT_IN.items()]
+    with tenancy.use(tenant):
+        Placement.objects.bulk_create(rows, ignore_conflicts=True)
+    return tenant
 
 
 def new_key(tenant: TenantRef, key_type: KeyType = KeyType.READ_WRITE, **options: Any) -> str:

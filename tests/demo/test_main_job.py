@@ -9,7 +9,7 @@ from django.db import connection
 from events import history
 from recomengine.demo import load
 from recomengine.lib import clock, redis
-from recommendations import placements, publishing, restoring, training
+from recommendations import publishing, restoring, training
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.models import Tenant
@@ -41,7 +41,6 @@ def shop(gift_shop: TenantRef, edge: Any) -> Api:
         slug=gift_shop.slug,
         defaults={"name": gift_shop.name, "schema_name": gift_shop.schema, "currency": gift_shop.currency},
     )
-    placements.create_built_in(gift_shop)
     if publishing.is_lost(gift_shop):
         restoring.restore(gift_shop)
     return Api(edge, new_key(gift_shop))

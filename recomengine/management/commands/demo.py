@@ -13,7 +13,7 @@ from recomengine.local.errors import LocalServicesError
 from recomengine.local.paths import CHECKOUT, local_dir
 from recomengine.local.ports import require_free_port
 from recomengine.local.supervisor import Supervisor, end_left_over
-from recommendations import placements, publishing, restoring, runs
+from recommendations import publishing, restoring, runs
 from tenants import directory
 from tenants.models import Tenant
 from tenants.provisioning import create_tenant
@@ -59,7 +59,6 @@ class Command(BaseCommand):
             if not Tenant.objects.filter(slug=shop.slug).exists():
                 create_tenant(shop.slug, shop.name, currency=shop.currency, notice=shop.notice)
             tenant = directory.get(shop.slug)
-            placements.create_built_in(tenant)
             if runs.live(tenant) is None:
                 # Only now: what loads and trains takes seconds to import, which a second start is spared.
                 from recomengine.demo.load import load
