@@ -81,7 +81,9 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
     connection.set_schema_to_public()
     with connection.cursor() as cursor:
         names = [f"{tenant.schema_name}.{table}" for tenant in (a, b) for table in TENANT_TABLES]
-        cursor.execute("; ".join(f"DELETE FROM {name}" for name in names))  # TRUNCATE costs ten times that: it makes files
+        cursor.execute(
+            "; ".join(f"DELETE FROM {name}" for name in names)
+        )  # TRUNCATE costs ten times that: it makes files
     User.objects.all().delete()
     ApiKey.objects.all().delete()
     Tenant.objects.exclude(pk__in=[a.pk, b.pk]).delete()
@@ -120,7 +122,9 @@ def api_b(edge: Any, tenant_b: TenantRef) -> Api:
 
 def as_new(tenant: TenantRef) -> TenantRef:
     """The tenant with the placements that every shop starts with, after the last test's tables were emptied."""
-    rows = [Placement(key=key, name=name, cascade=list(cascade)) for key, (name, cascade) in placements.BUILT_IN.items()]
+    rows = [
+        Placement(key=key, name=name, cascade=list(cascade)) for key, (name, cascade) in placements.BUILT_IN.items()
+    ]
     with tenancy.use(tenant):
         Placement.objects.bulk_create(rows, ignore_conflicts=True)
     return tenant

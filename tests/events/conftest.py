@@ -17,7 +17,7 @@ def stored(tenant_a: TenantRef) -> Stored:
 
     def rows(*columns: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(columns)} FROM {tenant_a.schema}.events_event ORDER BY id")
+            cursor.execute(f"SELECT {', '.join(columns)} FROM {tenant_a.schema}.events_event ORDER BY received_at, id")
             found: list[tuple[Any, ...]] = cursor.fetchall()
             return found
 
