@@ -16,12 +16,22 @@ django.setup()
 import structlog  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
+from django.db import InterfaceError, OperationalError  # noqa: E402
 
 from events import hot as events_hot  # noqa: E402
 from events.writer import Writer  # noqa: E402
 from recomengine.lib import postgres  # noqa: E402
 from recomengine.lib.asgi import (  # noqa: E402
-    Receive, Request, Response, Scope, Send, allow_origin, preflight, problem_response, read_request, respond,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    allow_origin,
+    preflight,
+    problem_response,
+    read_request,
+    respond,
 )  # fmt: skip
 from recomengine.lib.errors import DomainError  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
@@ -64,6 +74,9 @@ class Edge:
         except RedisUnavailable as error:
             log.warning("redis unavailable", path=request.path, error=str(error))
             response = problem_response(DomainError("overloaded", "The model cache is away; try again.", retry_after=1))
+        except (OperationalError, InterfaceError) as error:  # raised by a key that is not known yet
+            log.warning("database unavailable", path=request.path, error=str(error))
+            response = problem_response(DomainError("store_unavailable", retry_after=2))
         return response
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:

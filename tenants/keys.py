@@ -98,6 +98,8 @@ def check(token: Token | None, found: tuple[Caller, str] | None, origin: str | N
     if token is None or found is None or not matches(token.secret, found[1]):
         raise DomainError("invalid_key")
     caller = found[0]
+    if caller.expires_at is not None and caller.expires_at <= clock.now():
+        raise DomainError("invalid_key")
     if caller.suspended:
         raise DomainError("tenant_suspended")
     if not caller.allows_origin(origin):

@@ -1,13 +1,15 @@
-"""A tenant's live state in Redis: small counters and pointers that every serving process follows within a second.
+"""A tenant's live state in Redis: a few marks and a pointer that every serving process follows within a second.
 
-One hash, `{slug}:live`: `auth` counts changes of keys and status, `config` changes of placements, `model` names the
-published model version. A process reads it again on the first request after `MAX_AGE` seconds.
+One hash, `{slug}:live`: `auth` is another with every change of keys and status, `config` with every change of
+placements, `model` names the published model version. A process reads it again on the first request after `MAX_AGE`
+seconds. The marks are random: a counter that a flush set back could come to a value again that some process goes by.
 """
 
+import secrets
 import time
 from typing import Final
 
-from recomengine.lib import redis
+from recomengine.lib import naming, redis
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
 from tenants.types import LiveState
 
@@ -15,12 +17,12 @@ MAX_AGE: Final = 0.5
 
 
 def live_key(slug: str) -> str:
-    return redis.key(slug, "live")
+    return naming.key(slug, "live")
 
 
 def changed(slug: str, what: str) -> None:
     """Tell every process that `what` ("auth" or "config") of this tenant is no longer what it was."""
-    redis.client().hincrby(live_key(slug), what, 1)
+    redis.client().hset(live_key(slug), what, secrets.token_hex(8))
 
 
 class LiveStates:

@@ -117,7 +117,9 @@ class ApiKey(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
     key_id = models.CharField(max_length=16, unique=True)
-    type = models.CharField(max_length=3, choices=[(kind.value, kind.name.replace("_", " ").lower()) for kind in KeyType])
+    type = models.CharField(
+        max_length=3, choices=[(kind.value, kind.name.replace("_", " ").lower()) for kind in KeyType]
+    )
     name = models.CharField(max_length=80, blank=True)
     digest = models.CharField(max_length=64, help_text="HMAC-SHA256 of the secret, keyed with the server's pepper.")
     allowed_origins = ArrayField(models.CharField(max_length=200), default=list, blank=True)
@@ -137,4 +139,5 @@ class ApiKey(models.Model):
     @property
     def caller(self) -> Caller:
         suspended = self.tenant.status == Tenant.Status.SUSPENDED
-        return Caller(self.tenant.ref, self.key_id, KeyType(self.type), tuple(self.allowed_origins), suspended)
+        origins = tuple(self.allowed_origins)
+        return Caller(self.tenant.ref, self.key_id, KeyType(self.type), origins, suspended, self.expires_at)

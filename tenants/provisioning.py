@@ -11,13 +11,13 @@ from tenants.models import Tenant
 
 def create_tenant(slug: str, name: str, *, currency: str = "EUR", notice: str = "") -> Tenant:
     """Create a tenant with a migrated schema; nothing is left behind if that fails."""
-    tenant = Tenant(
-        slug=slug, name=name, currency=currency, notice=notice, schema_name="t_" + slug.replace("-", "_")
-    )
+    tenant = Tenant(slug=slug, name=name, currency=currency, notice=notice, schema_name="t_" + slug.replace("-", "_"))
     try:
         tenant.full_clean()
     except ValidationError as error:
-        raise DomainError("conflict" if Tenant.objects.filter(slug=slug).exists() else "invalid", "; ".join(error.messages)) from error
+        raise DomainError(
+            "conflict" if Tenant.objects.filter(slug=slug).exists() else "invalid", "; ".join(error.messages)
+        ) from error
     tenant.save()
     try:
         create_schema(tenant.schema_name)

@@ -1,6 +1,7 @@
 """What other apps know of tenants, people and keys."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -47,6 +48,7 @@ class Caller:
     key_type: KeyType
     origins: tuple[str, ...]
     suspended: bool
+    expires_at: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
         return scope in SCOPES[self.key_type]

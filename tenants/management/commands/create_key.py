@@ -22,6 +22,6 @@ class Command(OperatorCommand):
             "--origin", action="append", default=[], help="an origin whose pages may use a pub key; may be repeated"
         )
 
-    def run(self, *, tenant: str, type: str, name: str, origin: list[str], **_: Any) -> dict[str, str]:  # noqa: A002
+    def run(self, *, tenant: str, type: str, name: str, origin: list[str], **_: Any) -> dict[str, str]:
         token = keys.create_key(directory.get_model(tenant), KeyType(type), name, origin)
         return {"tenant": tenant, "key": str(token)}
