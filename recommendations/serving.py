@@ -24,7 +24,7 @@ Command = tuple[str | bytes | int, ...]
 Reply = Any
 Reads = Generator[Sequence[Command], Sequence[Reply], Slate]
 
-SPARE: Final = 10  # candidates read beyond the limit, for those that may not be shown
+SPARE: Final = 20  # candidates read beyond the limit, for those that may not be shown
 _decode_card = msgspec.msgpack.Decoder(Card).decode
 
 # KEYS: the table, then the histories to join. Answers the distinct entries, newest first, and their neighbour lists.
@@ -53,11 +53,16 @@ class Step:
     anchors: tuple[str, ...]
     command: Command
 
+    @property
+    def reads_history(self) -> bool:
+        """Whether the anchors come with the reply: ([entry, …], [list, …])."""
+        return self.command[0] == "EVAL"
+
 
 def slate(slug: str, query: Query, placement: PlacementConfig, version: str | None, now: float) -> Reads:
     """The items to show. Yields commands, takes replies, returns the slate; `now` is in Unix seconds."""
     cascade = cascade_of(query, placement)
-    answer = Slate(placement.key, cascade[0].name, version)
+    answer = Slate(placement.key, cascade[0].name, version, empty_reason="no_candidates")
     limit = query.limit or placement.limit
     if version is None:
         answer.empty_reason = "no_model"
@@ -67,17 +72,13 @@ def slate(slug: str, query: Query, placement: PlacementConfig, version: str | No
         answer.empty_reason = "no_context"
         return answer
     replies = yield [step.command for step in steps]
-    hidden = {*query.exclude, *query.items, *query.session_items}
-    found = list(candidates(steps, replies, hidden))
-    answer.cold = not any(STRATEGIES[candidate.source].anchors is not Anchors.NONE for candidate in found[:limit])
-    answer.empty_reason = "no_candidates"
-    at = 0
-    while at < len(found) and len(answer.items) < limit:
-        chunk = found[at : at + limit + SPARE + len(hidden)]
-        at += len(chunk)
+    hidden = {*query.exclude, *query.items, *query.session_items, *histories(steps, replies)}
+    proposed = candidates(steps, replies)
+    while len(answer.items) < limit and (chunk := list(islice(proposed, limit - len(answer.items) + SPARE))):
         (cards,) = yield [("HMGET", cards_key(slug), *(candidate.item for candidate in chunk))]
         answer.items += islice(showable(chunk, cards, hidden, now), limit - len(answer.items))
         answer.empty_reason = "nothing_available"
+    answer.cold = all(STRATEGIES[candidate.source].anchors is Anchors.NONE for candidate, _, _ in answer.items)
     if answer.items:
         answer.empty_reason = None
     return answer
@@ -124,14 +125,20 @@ def history_keys(slug: str, query: Query) -> list[str]:
     return [*keys, user_key(slug, query.user_id)] if query.user_id else keys
 
 
-def candidates(steps: Sequence[Step], replies: Sequence[Reply], hidden: set[str]) -> Iterator[Candidate]:
-    """Every strategy's proposals, best first, each item once; the items of histories join what is hidden."""
+def histories(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[str]:
+    """The items of the histories that were read: what the visitor knows is not recommended."""
+    for step, reply in zip(steps, replies, strict=True):
+        if step.reads_history:
+            yield from (entry[1:].decode() for entry in reply[0])
+
+
+def candidates(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[Candidate]:
+    """Every strategy's proposals, best first, each item once; a strategy is only scored when its turn comes."""
     taken: set[int] = set()
     for step, reply in zip(steps, replies, strict=True):
-        anchors, lists = step.anchors, reply
-        if step.command[0] == "EVAL":
-            anchors, lists = tuple(entry[1:].decode() for entry in reply[0]), reply[1]
-            hidden.update(anchors)
+        anchors, lists = reply if step.reads_history else (step.anchors, reply)
+        if step.reads_history:
+            anchors = tuple(entry[1:].decode() for entry in anchors)
         for candidate in proposals(step.strategy, anchors, lists):
             if candidate.item not in taken:
                 taken.add(candidate.item)
