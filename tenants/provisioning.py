@@ -1,8 +1,9 @@
 """Making tenants: the row, the schema, and what every new shop starts with."""
 
+import psycopg
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from recomengine.lib.errors import DomainError
 from tenants import live, tenancy
@@ -15,24 +16,30 @@ def create_tenant(slug: str, name: str, *, currency: str = "EUR", notice: str = 
     try:
         tenant.full_clean()
     except ValidationError as error:
-        raise DomainError(
-            "conflict" if Tenant.objects.filter(slug=slug).exists() else "invalid", "; ".join(error.messages)
-        ) from error
-    tenant.save()
+        code = "conflict" if Tenant.objects.filter(slug=slug).exists() else "invalid"
+        raise DomainError(code, "; ".join(error.messages)) from error
+    _claim(tenant)
     try:
-        create_schema(tenant.schema_name)
+        call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
     except BaseException:
         drop_schema(tenant.schema_name)
         tenant.delete()
         raise
+    finally:
+        tenancy.leave()
     return tenant
 
 
-def create_schema(schema: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(schema)}")
-    call_command("migrate_schemas", schema_name=schema, interactive=False, verbosity=0)
-    tenancy.leave()
+def _claim(tenant: Tenant) -> None:
+    """Make the row and the empty schema, both or none; `conflict` if another was quicker or left its schema behind."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            tenant.save()
+            cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(tenant.schema_name)}")
+    except (IntegrityError, ProgrammingError) as error:
+        if isinstance(error.__cause__, psycopg.errors.UniqueViolation | psycopg.errors.DuplicateSchema):
+            raise DomainError("conflict", f"There is a tenant or a schema for {tenant.slug!r} already.") from error
+        raise
 
 
 def drop_schema(schema: str) -> None:
