@@ -24,9 +24,8 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A day's strip of the chart: where it begins, where its point lies, and on which side its label fits."""
+    """A day's strip of the chart: where its point lies, and on which side its label fits."""
 
-    x: float
     centre: float
     y: float
     label_left: bool
@@ -44,26 +43,25 @@ class Chart:
     columns: list[Column]
     ticks: list[Tick]
 
+    @property
+    def half(self) -> float:
+        """Half the width of a column."""
+        return round(self.width / 2, 2)
+
 
 def time_series(measure: Measure) -> Chart:
     """The area chart of a measure with the period before as a second line."""
     top = axis_top(max(float(max(point.value, point.before)) for point in measure.points))
     width = 100 / len(measure.points)
     columns = [
-        Column(round(n * width, 3), _centre(n, width), _height(point.value, top), n * width > 60, point)
+        Column(_centre(n, width), _height(point.value, top), n * width > 60, point)
         for n, point in enumerate(measure.points)
     ]
     line = path([(column.centre, column.y) for column in columns])
     area = f"{line} L{columns[-1].centre} 100 L{columns[0].centre} 100 Z"
     before = path([(column.centre, _height(column.point.before, top)) for column in columns])
-    return Chart(
-        line,
-        area,
-        before,
-        round(width, 3),
-        columns,
-        [Tick(_height(top * part, top), top * part) for part in (1, 0.5, 0)],
-    )
+    ticks = [Tick(_height(top * part, top), top * part) for part in (1, 0.5, 0)]
+    return Chart(line, area, before, round(width, 2), columns, ticks)
 
 
 def sparkline(values: Sequence[Number]) -> str:
@@ -71,9 +69,7 @@ def sparkline(values: Sequence[Number]) -> str:
     low, high = float(min(values)), float(max(values))
     span = (high - low) or 1.0
     width = 100 / max(1, len(values) - 1)
-    return path(
-        [(round(n * width, 2), round(92 - 84 * (float(value) - low) / span, 2)) for n, value in enumerate(values)]
-    )
+    return path([(round(n * width, 1), round(92 - 84 * (float(value) - low) / span)) for n, value in enumerate(values)])
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:
@@ -90,8 +86,8 @@ def axis_top(highest: float) -> float:
 
 
 def _centre(position: int, width: float) -> float:
-    return round((position + 0.5) * width, 3)
+    return round((position + 0.5) * width, 2)
 
 
 def _height(value: float | Number, top: float) -> float:
-    return round(100 - (100 - _HEADROOM) * float(value) / top, 2)
+    return round(100 - (100 - _HEADROOM) * float(value) / top, 1)

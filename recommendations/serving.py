@@ -136,9 +136,9 @@ def candidates(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[Cand
     """Every strategy's proposals, best first, each item once; a strategy is only scored when its turn comes."""
     taken: set[int] = set()
     for step, reply in zip(steps, replies, strict=True):
-        anchors, lists = reply if step.reads_history else (step.anchors, reply)
+        anchors, lists = step.anchors, reply
         if step.reads_history:
-            anchors = tuple(entry[1:].decode() for entry in anchors)
+            anchors, lists = tuple(entry[1:].decode() for entry in reply[0]), reply[1]
         for candidate in proposals(step.strategy, anchors, lists):
             if candidate.item not in taken:
                 taken.add(candidate.item)

@@ -16,9 +16,9 @@ SECONDS_PER_DAY: Final = 86_400
 class CoviewParams:
     """How co-views become scores; the defaults suit shops whose signal is browsing.
 
-    `half_life_days`: age at which a session counts half. `window`: pairs further apart than this many steps are
+    `half_life_days`: age at which a session counts half. `window`: pairs further apart than this many positions are
     ignored. `gap_decay`: divide a pair's weight by its distance. `forward`, `backward`: weight of a neighbour seen
-    after, before. `popularity_penalty`: exponent of n_j. `anchor_penalty`: exponent of n_i. `k`: neighbours kept (with
+    after, before; at the same moment, their mean. `popularity_penalty`: exponent of n_j. `anchor_penalty`: exponent of n_i. `k`: neighbours kept (with
     20 the hit rate falls by 2 %). `recency`: τ, in steps, with which serving weighs the history (`scoring`).
     """
 
@@ -37,8 +37,8 @@ class CoviewParams:
 BROWSING: Final = CoviewParams()
 
 PURCHASING: Final = CoviewParams(window=20, gap_decay=False, backward=1.0, recency=5.0)
-"""For logs that are mostly purchases: lines of one order have no order among themselves, so distance and direction say
-nothing; a flat window and a longer memory do better there."""
+"""For logs that are mostly purchases: weeks lie between two orders, so which came first and how many lie between says
+little; a flat window and a longer memory do better there."""
 
 PURCHASE_LIKE: Final = 0.5
 
@@ -65,7 +65,8 @@ def coview(interactions: ibis.Table, params: CoviewParams = BROWSING) -> ibis.Ta
 def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING) -> ibis.Table:
     """Build the co-view table (NEIGHBOURS) from sessions (SESSION_EVENTS).
 
-    W_ij = Σ_sessions 2^(-age/half-life) · Σ_{0<|gap|≤window} (forward or backward)/|gap|, i ≠ j;
+    W_ij = Σ_sessions 2^(-age/half-life) · Σ_{|gap|≤window} (forward or backward)/max(1, |gap|), i ≠ j, where gap is the
+    difference of positions and, where it is 0, neither was first: the mean of forward and backward counts;
     score = n_i^-½ · ln(1 + N/n_i) · W_ij / n_j^0.15, with n the decayed number of steps on an item and N of sessions.
     The factor of i is folded in, so serving only computes score(j) = Σ_p e^(-p/τ) · score_ij; it does not change an
     item's own order. Age is counted from the newest session. `count`: distinct sessions with both within the window.
@@ -100,15 +101,24 @@ def _decayed_sessions(weighted: ibis.Table) -> ibis.Table:
 def _pairs(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
     """Unordered pairs low < high: weight of `high` for `low` (`up`), of `low` for `high` (`down`), and sessions."""
     a, b = weighted, weighted.view()
-    near = (a.session == b.session, b.position > a.position, b.position <= a.position + params.window, a.item != b.item)
-    gap = b.position - a.position if params.gap_decay else ibis.literal(1)
-    met = a.inner_join(b, near).select("session", first=a.item, second=b.item, share=a.weight / gap)
+    later = (b.position > a.position) | ((b.position == a.position) & (b.item > a.item))
+    near = (a.session == b.session, later, b.position <= a.position + params.window, a.item != b.item)
+    gap = b.position - a.position
+    share = a.weight / ibis.greatest(gap, 1) if params.gap_decay else a.weight
+    either = (params.forward + params.backward) / 2
+    met = a.inner_join(b, near).select(
+        "session",
+        first=a.item,
+        second=b.item,
+        after=share * (gap > 0).ifelse(params.forward, either),
+        before=share * (gap > 0).ifelse(params.backward, either),
+    )
     rising = met.first < met.second
     in_session = met.group_by(
         "session", low=ibis.least(met.first, met.second), high=ibis.greatest(met.first, met.second)
     ).agg(
-        up=(met.share * rising.ifelse(params.forward, params.backward)).sum(),
-        down=(met.share * rising.ifelse(params.backward, params.forward)).sum(),
+        up=rising.ifelse(met.after, met.before).sum(),
+        down=rising.ifelse(met.before, met.after).sum(),
     )
     return in_session.group_by("low", "high").agg(
         up=in_session.up.sum(), down=in_session.down.sum(), count=in_session.count()

@@ -7,14 +7,17 @@ import ibis
 
 from recommendations.algorithms.types import POSITIVE_TYPES, SESSION_EVENTS
 
+SCATTER_PRIME: Final = 2_147_483_647
+SCATTER_FACTOR: Final = 1_327_217_885
+
 
 @dataclass(frozen=True, slots=True)
 class SessionParams:
     """What counts as one session.
 
     `gap_minutes`: a pause longer than this starts a new session where the shop sends no session id. `max_events`: only
-    the last so many steps of a session are kept, because pairs grow with the square of its length and one crawler would
-    otherwise cost more than all people together.
+    the last so many steps of a session are kept, and of the oldest moment among them those with most units, because
+    pairs grow with the square and one crawler or wholesaler would otherwise cost more than all people together.
     """
 
     types: tuple[str, ...] = POSITIVE_TYPES
@@ -26,14 +29,16 @@ DEFAULT: Final = SessionParams()
 
 
 def sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.Table:
-    """Turn interactions (INTERACTIONS) into ordered sessions (SESSION_EVENTS).
+    """Turn interactions (INTERACTIONS) into sessions (SESSION_EVENTS).
 
     An explicit session id holds within its visitor; elsewhere a pause splits. All lines of an order share the session
-    and the moment of its first line. Steps are ordered by time, then by item number (rows equal in both are
-    interchangeable). Consecutive repeats of an item count once; sessions of one step are dropped.
+    and the moment of its first line. `position` counts the moments of a session: what happened at the same moment has
+    no order and shares one. An item counts once at a moment, and once at consecutive moments; sessions of one step are
+    dropped.
     """
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
-    return _whole(_numbered(_steps(_with_order_moment(positive), params.gap_minutes)), params.max_events)
+    steps = _placed(_numbered(_at_moments(_with_order_moment(positive)), params.gap_minutes))
+    return _whole(steps, params.max_events)
 
 
 def _with_order_moment(positive: ibis.Table) -> ibis.Table:
@@ -45,37 +50,58 @@ def _with_order_moment(positive: ibis.Table) -> ibis.Table:
     return joined.select(
         "visitor",
         "item",
+        units=joined.quantity.fill_null(1),
         visit=ibis.coalesce(joined.order_session, joined.session),
         moment=ibis.coalesce(joined.order_moment, joined.occurred_at),
     )
 
 
-def _steps(events: ibis.Table, gap_minutes: int) -> ibis.Table:
-    """Mark where sessions start (`starts` 1) and drop consecutive repeats within one."""
-    in_time = ibis.window(group_by=["visitor", "visit"], order_by=["moment", "item"])
-    before = events.mutate(last_moment=events.moment.lag().over(in_time), last_item=events.item.lag().over(in_time))
-    pause = before.moment.epoch_seconds() - before.last_moment.epoch_seconds()
-    starts = before.last_item.isnull() | (before.visit.isnull() & (pause > gap_minutes * 60))
-    marked = before.mutate(starts=starts.ifelse(1, 0))
-    return marked.filter((marked.starts == 1) | (marked.item != marked.last_item))
+def _at_moments(events: ibis.Table) -> ibis.Table:
+    return events.group_by("visitor", "visit", "moment", "item").agg(units=events.units.sum())
 
 
-def _numbered(steps: ibis.Table) -> ibis.Table:
-    """Name the sessions; positions run on through all sessions of a visitor, only their differences mean anything."""
-    in_time = ibis.window(group_by=["visitor", "visit"], order_by=["moment", "item"])
-    up_to_here = ibis.window(group_by=["visitor", "visit"], order_by=["moment", "item"], preceding=None, following=0)
-    numbered = steps.mutate(number=steps.starts.sum().over(up_to_here), position=ibis.row_number().over(in_time))
+def _numbered(steps: ibis.Table, gap_minutes: int) -> ibis.Table:
+    """Number the sessions of a visit (`number`) and its moments (`place`)."""
+    in_time = ibis.window(group_by=["visitor", "visit"], order_by="moment")
+    # A frame by range: steps of the same moment all see the one among them that follows the pause.
+    up_to_here = ibis.range_window(group_by=["visitor", "visit"], order_by="moment", preceding=None, following=0)
+    pause = steps.moment.epoch_seconds() - steps.moment.lag().over(in_time).epoch_seconds()
+    timed = steps.mutate(starts=(steps.visit.isnull() & (pause > gap_minutes * 60)).ifelse(1, 0))
+    return timed.mutate(number=timed.starts.sum().over(up_to_here), place=ibis.dense_rank().over(in_time))
+
+
+def _placed(numbered: ibis.Table) -> ibis.Table:
+    """Drop consecutive repeats and name the sessions.
+
+    Positions run on through all sessions of a visit, only their differences mean anything.
+    """
+    of_item = ibis.window(group_by=["visitor", "visit", "number", "item"], order_by="place")
+    before = numbered.mutate(last_place=numbered.place.lag().over(of_item))
+    kept = before.filter(before.last_place.isnull() | (before.place - before.last_place > 1))
+    position = ibis.dense_rank().over(ibis.window(group_by=["visitor", "visit"], order_by="moment"))
     # Ids are printable, so a tab cannot occur in one: two different sessions never share a key.
-    name = ibis.coalesce(ibis.literal("id\t") + numbered.visit, ibis.literal("gap\t") + numbered.number.cast("string"))
-    return numbered.select("item", "moment", "position", session=numbered.visitor + "\t" + name)
+    name = ibis.coalesce(ibis.literal("id\t") + kept.visit, ibis.literal("gap\t") + kept.number.cast("string"))
+    return kept.select("item", "moment", "units", position=position, session=kept.visitor + "\t" + name)
 
 
 def _whole(steps: ibis.Table, max_events: int) -> ibis.Table:
+    newest_first = ibis.window(
+        group_by="session",
+        order_by=[ibis.desc("position"), ibis.desc("units"), _scattered(steps), "item"],
+    )
     whole = ibis.window(group_by="session")
     counted = steps.mutate(
-        first=steps.position.min().over(whole),
-        last=steps.position.max().over(whole),
+        length=steps.count().over(whole),
         ended_at=steps.moment.max().over(whole),
+        place=ibis.row_number().over(newest_first),
     )
-    kept = counted.filter(counted.last > counted.first, counted.position > counted.last - max_events)
+    kept = counted.filter(counted.length > 1, counted.place < max_events)
     return kept.select(*SESSION_EVENTS.names).cast(SESSION_EVENTS)
+
+
+def _scattered(steps: ibis.Table) -> ibis.Value:
+    """A number that is the same on every engine and says nothing about which item numbers lie near each other.
+
+    It decides between lines of equal units, and differently at each moment, so that no item always loses.
+    """
+    return (steps.item + steps.moment.epoch_seconds()) % SCATTER_PRIME * SCATTER_FACTOR % SCATTER_PRIME

@@ -171,6 +171,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: print("console:", message.text))
     yield page
     assert errors == []
     assert page.evaluate("violations") == []
