@@ -155,8 +155,6 @@ def shop(shop_server: Shop, api_a: Api, tenant_a: TenantRef) -> Shop:
 @pytest.fixture
 def context(shop: Shop) -> Iterator[BrowserContext]:
     """A new visitor's browser."""
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium (Debian, Ubuntu: apt install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         context = browser.new_context(locale="en-GB")

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
-from tests.sdk.conftest import Shop, eventually
+from tests.sdk.conftest import CHROMIUM, Shop, eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian, Ubuntu: apt install chromium)"),
+]
 
 Stored = Callable[[str], list[dict[str, Any]]]
 BLOCK_STORAGE = (
