@@ -22,15 +22,17 @@ from events import hot as events_hot  # noqa: E402
 from events.writer import Writer  # noqa: E402
 from recomengine.lib import postgres  # noqa: E402
 from recomengine.lib.asgi import (  # noqa: E402
+    ClientGone,
     Receive,
     Request,
     Response,
     Scope,
     Send,
     allow_origin,
+    limited,
     preflight,
     problem_response,
-    read_request,
+    read_body,
     respond,
 )  # fmt: skip
 from recomengine.lib.errors import DomainError  # noqa: E402
@@ -43,7 +45,7 @@ from tenants.live import LiveStates  # noqa: E402
 log = structlog.get_logger(__name__)
 
 RECOMMENDATIONS = "/api/v1/recommendations"
-HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "POST"})} | {
+HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "POST"})} | {
     path: frozenset({"POST"}) for path in events_hot.PATHS
 }
 
@@ -80,21 +82,21 @@ class Edge:
         return response
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sent_origin = dict(scope["headers"]).get(b"origin")
-        origin = sent_origin.decode("latin-1") if sent_origin else None
-        if scope["method"] == "OPTIONS":
-            await respond(send, None, preflight(origin, ", ".join(sorted(HOT[scope["path"]]))))
+        request = Request.of(scope)
+        if request.method == "OPTIONS":
+            await respond(send, request, preflight(request.origin, ", ".join(sorted(HOT[request.path]))))
             return
-        request = None
         try:
-            request = await read_request(scope, receive)
+            request.body = await read_body(receive) if request.method == "POST" else b""
             response = await self.answer(request)
+        except ClientGone:
+            return
         except DomainError as error:
             response = problem_response(error)
         except Exception:
-            log.exception("hot request failed", path=scope["path"])
+            log.exception("hot request failed", path=request.path)
             response = problem_response(DomainError("internal_error"))
-        allow_origin(response, origin)
+        allow_origin(response, request.origin)
         await respond(send, request, response)
 
     async def close(self) -> None:
@@ -116,7 +118,14 @@ class Application:
             self.edge = self.edge or Edge()
             await self.edge.serve(scope, receive, send)
         else:
-            await self.django(scope, receive, send)
+            await self._hand_over(scope, receive, send)
+
+    async def _hand_over(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have Django answer, which would put a body of any length on disk before it looks at it."""
+        try:
+            await self.django(scope, limited(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), send)
+        except DomainError as error:
+            await respond(send, Request.of(scope), problem_response(error))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -27,3 +27,8 @@ urlpatterns = [
     path("", include("analytics.dashboard_urls")),
     path("", include("recommendations.dashboard_urls")),
 ]
+
+handler400 = "recomengine.refusals.bad_request"
+handler403 = "recomengine.refusals.forbidden"
+handler404 = "recomengine.refusals.not_found"
+handler500 = "recomengine.refusals.server_error"

@@ -5,11 +5,15 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+import redis.exceptions as redis
+import structlog
 from django.conf import settings
 from django.core import signing
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DataError, InterfaceError, OperationalError
 from django.db.models import Model, QuerySet
 from django.http import Http404
+from kombu import exceptions as kombu
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -19,6 +23,7 @@ from rest_framework.views import APIView, set_rollback
 
 from recomengine.lib.errors import DomainError, FieldError, problem
 
+log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Model)
 Row = TypeVar("Row")
 
@@ -34,6 +39,15 @@ _CODES: Mapping[type[Exception], str] = {
     exceptions.NotAcceptable: "not_acceptable",
     exceptions.UnsupportedMediaType: "unsupported_media_type",
     exceptions.Throttled: "throttled",
+    RequestDataTooBig: "payload_too_large",
+    DataError: "invalid",  # what was sent does not fit the database, such as a NUL in a text
+}
+_AWAY: Mapping[type[Exception], tuple[str, str]] = {
+    OperationalError: ("store_unavailable", "The database is away; try again."),
+    InterfaceError: ("store_unavailable", "The database is away; try again."),
+    redis.ConnectionError: ("overloaded", "The model cache is away; try again."),
+    redis.TimeoutError: ("overloaded", "The model cache is away; try again."),
+    kombu.OperationalError: ("overloaded", "The queue of the workers is away; try again."),
 }
 
 
@@ -57,6 +71,10 @@ def as_domain_error(exc: Exception) -> DomainError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return DomainError("invalid", errors=field_errors(exc.detail))
+    for kind, away in _AWAY.items():
+        if isinstance(exc, kind):
+            log.warning("server away", error=str(exc))
+            return DomainError(*away, retry_after=2)
     for kind, code in _CODES.items():
         if isinstance(exc, kind):
             detail = "" if isinstance(exc, Http404) else str(getattr(exc, "detail", ""))

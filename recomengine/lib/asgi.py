@@ -21,15 +21,24 @@ BODY_TIMEOUT: Final = 15.0
 _encode = msgspec.json.Encoder().encode
 
 
+class ClientGone(Exception):
+    """The client left before its request was complete; nobody waits for an answer."""
+
+
 @dataclass(slots=True)
 class Request:
-    """One HTTP request, its body read whole."""
+    """One HTTP request; its body is read whole by `read_body`."""
 
     method: str
     path: str
     query: bytes
     headers: dict[bytes, bytes]
-    body: bytes
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Request":
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        return cls(scope["method"], scope["path"], scope["query_string"], headers)
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -70,43 +79,54 @@ def problem_response(error: DomainError) -> Response:
     return response
 
 
-async def read_request(scope: Scope, receive: Receive) -> Request:
-    """The request with its body; raises `payload_too_large`, or `invalid` for one that never ends."""
-    headers = {name.lower(): value for name, value in scope["headers"]}
+async def read_body(receive: Receive, most: int = MAX_BODY) -> bytes:
+    """The request's body; raises `payload_too_large`, `invalid` for one that never ends, or ClientGone."""
     try:
-        body = await asyncio.wait_for(_read_body(receive), BODY_TIMEOUT) if scope["method"] == "POST" else b""
+        return await asyncio.wait_for(_joined(limited(receive, most)), BODY_TIMEOUT)
     except TimeoutError:
         raise DomainError("invalid", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
-    return Request(scope["method"], scope["path"], scope["query_string"], headers, body)
 
 
-async def _read_body(receive: Receive) -> bytes:
-    chunks, size = [], 0
+async def _joined(receive: Receive) -> bytes:
+    chunks = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise asyncio.CancelledError
+            raise ClientGone
         chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > MAX_BODY:
-            raise DomainError("payload_too_large", f"A body holds at most {MAX_BODY // 1024 // 1024} MB.")
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-async def respond(send: Send, request: Request | None, response: Response) -> None:
+def limited(receive: Receive, most: int) -> Receive:
+    """The same messages, until the body exceeds `most` bytes: then `payload_too_large`."""
+    size = 0
+
+    async def counted() -> MutableMapping[str, Any]:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise DomainError("payload_too_large", f"A body holds at most {most // 1024 // 1024} MB.")
+        return message
+
+    return counted
+
+
+async def respond(send: Send, request: Request, response: Response) -> None:
     """Send a response with the headers that every answer carries."""
-    offered = request.header(b"x-request-id") if request else None
     headers: list[Header] = [
-        (b"content-type", response.content_type),
-        (b"content-length", str(len(response.body)).encode()),
-        (b"x-request-id", request_id(offered).encode()),
+        (b"x-request-id", request_id(request.header(b"x-request-id")).encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-store"),
         *response.headers,
     ]
+    if response.status != 204:
+        length = str(len(response.body)).encode()
+        headers += [(b"content-type", response.content_type), (b"content-length", length)]
+    body = b"" if request.method == "HEAD" else response.body
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": body})
 
 
 def allow_origin(response: Response, origin: str | None) -> None:
