@@ -10,6 +10,7 @@ from catalog import finding
 from catalog.finding import ItemSummary
 from events import visitors
 from recommendations import preview, serving
+from recommendations.packing import SCALE
 from recommendations.strategies import STRATEGIES, Anchors, Strategy
 from recommendations.types import Candidate, PlacementConfig, Query, Slate
 from tenants.types import TenantRef
@@ -30,7 +31,10 @@ _OF_BOTH: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A recommended item with its evidence; `share` is its score in percent of the best one of the same strategy."""
+    """A recommended item with its evidence.
+
+    `score` is on the API's scale; `share` is the score in percent of the best one of the same strategy in the slate.
+    """
 
     item: ItemSummary
     score: float
@@ -132,7 +136,7 @@ def _shown(title: str, description: str, slate: Slate, asked: Context, titles: M
     cards = [
         Card(
             finding.summary_of_product(product),
-            candidate.score,
+            candidate.score / SCALE,
             max(0.0, round(100 * candidate.score / best[candidate.source], 1)) if best[candidate.source] > 0 else 0.0,
             STRATEGIES[candidate.source],
             candidate.source != slate.strategy,

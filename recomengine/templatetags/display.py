@@ -38,12 +38,6 @@ def grouped(number: float) -> str:
 
 
 @register.filter
-def score(number: float) -> str:
-    """A score with as many decimals as tell it from its neighbours: 296, 70.8, 0.83."""
-    return f"{number:,.{0 if number >= 100 else 1 if number >= 10 else 2}f}"
-
-
-@register.filter
 def percent(fraction: float) -> str:
     """A fraction as a percentage of at most one decimal, without its sign: -0.1234 → "12.3 %"."""
     size = abs(fraction) * 100

@@ -146,9 +146,9 @@ def test_choosing_a_placement_keeps_the_focus_on_the_choice(ann: Client, shop: T
 def test_the_theme_is_switched_and_remembered(ann: Client, shop: TenantRef) -> None:
     with opened(ann, "light") as page:
         page.goto("/")
-        before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        before = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         page.get_by_role("button", name="Dark theme").click()
-        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != before
         page.goto("/previewer/")
         assert page.locator("html").get_attribute("data-theme") == "dark"
         assert page.get_by_role("button", name="Light theme").is_visible()

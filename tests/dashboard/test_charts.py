@@ -94,8 +94,3 @@ def test_initials(title: str, text: str) -> None:
 @given(st.text())
 def test_every_item_has_a_colour_and_keeps_it(item_id: str) -> None:
     assert 0 <= display.hue(item_id) == display.hue(item_id) < display.HUES
-
-
-@pytest.mark.parametrize(("number", "text"), [(1024.0, "1,024"), (296.5, "296"), (70.8125, "70.8"), (0.83, "0.83")])
-def test_score(number: float, text: str) -> None:
-    assert display.score(number) == text

@@ -11,7 +11,7 @@ from catalog.types import ItemIn
 from events import visitors
 from events.history import KEPT
 from recomengine.lib import clock
-from recommendations import comparison, preview
+from recommendations import comparison, packing, preview
 from recommendations.types import Query
 from tenants.types import TenantRef
 from tests.dashboard.conftest import CATALOGUE, ago, happened, titles
@@ -48,6 +48,7 @@ def test_each_strategy_shows_its_own_items_with_evidence(shop: TenantRef) -> Non
         ("pot", "1 shopper interested in both"),
     ]
     assert [card.share for card in viewed.cards] == [100.0, 25.0]
+    assert [card.score for card in viewed.cards] == [800 / packing.SCALE, 200 / packing.SCALE]
     assert [card.item.item_id for card in strategy(found, "Bought together").cards] == ["pot"]
 
 
