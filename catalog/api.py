@@ -104,9 +104,9 @@ class ItemView(APIView):
     def patch(self, request: Request, item_id: str) -> Response:
         """Change the fields that are sent."""
         tenant = caller_of(request).tenant
-        stored = cards.product(items.get(tenant, item_id))
-        items.write(tenant, [self._item(item_id, stored | parse_json(request.body, dict[str, Any]))])
-        return Response(cards.product(items.get(tenant, item_id)))
+        sent = parse_json(request.body, dict[str, Any])
+        item = items.change(tenant, item_id, lambda stored: self._item(item_id, cards.product(stored) | sent))
+        return Response(cards.product(item))
 
     @extend_schema(responses={204: OpenApiResponse(description="The item is gone.")})
     def delete(self, request: Request, item_id: str) -> Response:

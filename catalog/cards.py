@@ -1,11 +1,12 @@
 """Items as the serving path reads them: one small record each in the Redis hash `{slug}:items`, keyed by `Item.id`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from django.db import connection, transaction
 
 from catalog.models import Item
 from catalog.types import Card, cards_key
@@ -17,35 +18,32 @@ _encode = msgspec.msgpack.Encoder().encode
 _CHUNK = 2000
 
 
-def publish(tenant: TenantRef, items: Sequence[Item]) -> None:
-    """Put these items' cards in place of the ones that stand there."""
-    if items:
-        redis.client().hset(cards_key(tenant.slug), mapping={str(item.pk): _encode(card(item)) for item in items})
+def refresh(tenant: TenantRef, ids: Sequence[int]) -> None:
+    """Have the cards of these items say what is stored of them now; those of items that are gone leave every slate.
 
-
-def withdraw(tenant: TenantRef, ids: Sequence[int]) -> None:
-    """Take items off every slate."""
-    if ids:
-        redis.client().hdel(cards_key(tenant.slug), *map(str, ids))
+    One refresh of a tenant at a time, which reads after it had to wait: of two writers of an item, the slower to get
+    here cannot put its older state over the newer one.
+    """
+    with tenancy.use(tenant), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [cards_key(tenant.slug)])
+        found = {item.pk: _encode(card(item)) for item in Item.objects.filter(pk__in=ids)}
+        gone = set(ids) - set(found)
+        if found:
+            redis.client().hset(cards_key(tenant.slug), items=[part for pair in found.items() for part in pair])
+        if gone:
+            redis.client().hdel(cards_key(tenant.slug), *map(str, gone))
 
 
 def rebuild(tenant: TenantRef) -> int:
     """Write every item's card anew, drop the cards of items that are gone, and return how many there are."""
     with tenancy.use(tenant):
-        ids: set[bytes] = set()
-        for chunk in _chunks():
-            publish(tenant, chunk)
-            ids.update(str(item.pk).encode() for item in chunk)
-    gone = set(redis.client().hkeys(cards_key(tenant.slug))) - ids
-    withdraw(tenant, [int(pk) for pk in gone])
-    return len(ids)
-
-
-def _chunks() -> Iterator[list[Item]]:
-    last = 0
-    while chunk := list(Item.objects.filter(pk__gt=last).order_by("pk")[:_CHUNK]):
-        yield chunk
-        last = chunk[-1].pk
+        stored = set(Item.objects.values_list("pk", flat=True))
+    shown = {int(pk) for pk in redis.client().hkeys(cards_key(tenant.slug))}
+    everything = sorted(stored | shown)
+    for start in range(0, len(everything), _CHUNK):
+        refresh(tenant, everything[start : start + _CHUNK])
+    return len(stored)
 
 
 def card(item: Item) -> Card:

@@ -4,12 +4,13 @@ One statement writes a whole batch; rows are sorted by id so that concurrent bat
 says what is stored already is left alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from catalog import cards
 from catalog.models import Item
@@ -107,24 +108,36 @@ def write(tenant: TenantRef, items: Sequence[ItemIn]) -> tuple[int, int]:
         with connection.cursor() as cursor:
             cursor.execute(UPSERT, [msgspec.json.encode(items).decode()])
             written = cursor.fetchall()
-        touched = list(Item.objects.filter(id__in=[row[0] for row in written]))
-        transaction.on_commit(lambda: cards.publish(tenant, touched))
+        # Unchanged items as well: repeating a request mends what is shown if Redis was away the first time.
+        ids = list(Item.objects.filter(item_id__in=[item.item_id for item in items]).values_list("pk", flat=True))
+        transaction.on_commit(lambda: cards.refresh(tenant, ids))
     created = sum(row[1] for row in written)
     return created, len(written) - created
 
 
 def create(tenant: TenantRef, item: ItemIn) -> Item:
     """Add one item; `conflict` if the id is taken."""
-    with tenancy.use(tenant):
-        if Item.objects.filter(item_id=item.item_id).exists():
+    with transaction.atomic():
+        created, _ = write(tenant, [item])
+        if not created:  # and nothing is changed: the transaction ends here
             raise DomainError("conflict", f"Item {item.item_id} exists already; PUT replaces it.")
-    write(tenant, [item])
     return get(tenant, item.item_id)
+
+
+def change(tenant: TenantRef, item_id: str, changed: Callable[[Item], ItemIn]) -> Item:
+    """Replace an item by what `changed` makes of it, with no other change in between."""
+    with tenancy.use(tenant), transaction.atomic():
+        write(tenant, [changed(_one(Item.objects.select_for_update(), item_id))])
+    return get(tenant, item_id)
 
 
 def get(tenant: TenantRef, item_id: str) -> Item:
     with tenancy.use(tenant):
-        item = Item.objects.filter(item_id=item_id).first() if "\x00" not in item_id else None
+        return _one(Item.objects.all(), item_id)
+
+
+def _one(items: "QuerySet[Item]", item_id: str) -> Item:
+    item = items.filter(item_id=item_id).first() if "\x00" not in item_id else None
     if item is None:
         raise DomainError("not_found", f"There is no item {item_id!r} here.")
     return item
@@ -135,4 +148,4 @@ def delete(tenant: TenantRef, item_id: str) -> None:
     item = get(tenant, item_id)
     with tenancy.use(tenant), transaction.atomic():
         Item.objects.filter(pk=item.pk).delete()
-        transaction.on_commit(lambda: cards.withdraw(tenant, [item.pk]))
+        transaction.on_commit(lambda: cards.refresh(tenant, [item.pk]))

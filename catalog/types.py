@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 import msgspec
 
 from recomengine.lib import naming
-from recomengine.lib.fields import Currency, Identifier, Instant, ShortText, Text, WebAddress, check_amount
+from recomengine.lib.fields import (
+    Currency,
+    Identifier,
+    Instant,
+    ShortText,
+    Text,
+    WebAddress,
+    check_amount,
+    check_instant,
+)
 
 Availability = Literal["in_stock", "out_of_stock", "preorder"]
 Attribute = Text | bool | int | float | list[Text] | None
@@ -38,6 +47,8 @@ class ItemIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         check_amount("price", self.price)
         check_amount("sale_price", self.sale_price)
+        check_instant("published_at", self.published_at)
+        check_instant("expires_at", self.expires_at)
 
 
 class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -40,7 +40,6 @@ _CODES: Mapping[type[Exception], str] = {
     exceptions.UnsupportedMediaType: "unsupported_media_type",
     exceptions.Throttled: "throttled",
     RequestDataTooBig: "payload_too_large",
-    DataError: "invalid",  # what was sent does not fit the database, such as a NUL in a text
 }
 _AWAY: Mapping[type[Exception], tuple[str, str]] = {
     OperationalError: ("store_unavailable", "The database is away; try again."),
@@ -71,6 +70,8 @@ def as_domain_error(exc: Exception) -> DomainError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return DomainError("invalid", errors=field_errors(exc.detail))
+    if isinstance(exc, DataError) and "NUL" in str(exc):
+        return DomainError("invalid", "A text holds a NUL character.")
     for kind, away in _AWAY.items():
         if isinstance(exc, kind):
             log.warning("server away", error=str(exc))

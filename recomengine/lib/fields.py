@@ -1,6 +1,6 @@
 """Field types every input shares: identifiers, amounts, currencies, text, instants."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -14,6 +14,8 @@ ShortText = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z", max_length=300)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 MAX_AMOUNT: Final = Decimal(10) ** 10
+FIRST_INSTANT: Final = datetime(1000, 1, 1, tzinfo=UTC)
+LAST_INSTANT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def check_amount(name: str, amount: Decimal | None) -> None:
@@ -28,3 +30,12 @@ def check_amount(name: str, amount: Decimal | None) -> None:
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -4:
         raise ValueError(f"`{name}` has more than four decimal places")
+
+
+def check_instant(name: str, instant: datetime | None) -> None:
+    """Refuse an instant outside the years 1000 to 9998: PostgreSQL would store it, and no Python could read it again.
+
+    Raises ValueError, as `check_amount` does.
+    """
+    if instant is not None and not FIRST_INSTANT <= instant < LAST_INSTANT:
+        raise ValueError(f"`{name}` must lie in the years {FIRST_INSTANT.year} to {LAST_INSTANT.year - 1}")
