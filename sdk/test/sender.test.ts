@@ -112,6 +112,8 @@ test('what the next page finds in the queue is sent with the same ids', async ()
   browser.answers = () => 'unreachable'
   start().add(1, true)
   await settle()
+  mock.timers.reset() // the first page is gone, and its retry with it
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 2_000_000 })
   browser.answers = () => ({ status: 202, body: { rejected: [] } })
   const next = start()
   next.sender.wake()
