@@ -32,7 +32,7 @@ def _redis_database(url: str, number: int) -> str:
     """The same server, another database."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=urlencode({**dict(parse_qsl(parts.query)), "db": number})))
+        return f"unix://{parts.path}?{urlencode({**dict(parse_qsl(parts.query)), 'db': number})}"
     return urlunsplit(parts._replace(path=f"/{number}"))
 
 
