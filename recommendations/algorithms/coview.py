@@ -18,8 +18,9 @@ class CoviewParams:
 
     `half_life_days`: age at which a session counts half. `window`: pairs further apart than this many positions are
     ignored. `gap_decay`: divide a pair's weight by its distance. `forward`, `backward`: weight of a neighbour seen
-    after, before; at the same moment, their mean. `popularity_penalty`: exponent of n_j. `anchor_penalty`: exponent of n_i. `k`: neighbours kept (with
-    20 the hit rate falls by 2 %). `recency`: τ, in steps, with which serving weighs the history (`scoring`).
+    after, before; at the same moment, their mean. `popularity_penalty`: exponent of n_j. `anchor_penalty`: exponent of
+    n_i. `k`: neighbours kept (with 20 the hit rate falls by 2 %). `recency`: τ, in steps, with which serving weighs the
+    history (`scoring`).
     """
 
     half_life_days: float = 30.0
@@ -100,26 +101,32 @@ def _decayed_sessions(weighted: ibis.Table) -> ibis.Table:
 
 def _pairs(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
     """Unordered pairs low < high: weight of `high` for `low` (`up`), of `low` for `high` (`down`), and sessions."""
+    counted = weighted.mutate(times=weighted.count().over(ibis.window(group_by=["session", "item"])))
+    marked = counted.mutate(most=counted.times.max().over(ibis.window(group_by="session")))
+    # Where no item comes back a session meets a pair once: orders, which have most pairs, need not be grouped twice.
+    once = _met(marked.filter(marked.most == 1), params).drop("session")
+    met = _met(marked.filter(marked.most > 1), params)
+    again = met.group_by("session", "low", "high").agg(up=met.up.sum(), down=met.down.sum()).drop("session")
+    per_session = ibis.union(once, again)
+    return per_session.group_by("low", "high").agg(
+        up=per_session.up.sum(), down=per_session.down.sum(), count=per_session.count()
+    )
+
+
+def _met(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
     a, b = weighted, weighted.view()
     later = (b.position > a.position) | ((b.position == a.position) & (b.item > a.item))
     near = (a.session == b.session, later, b.position <= a.position + params.window, a.item != b.item)
     gap = b.position - a.position
     share = a.weight / ibis.greatest(gap, 1) if params.gap_decay else a.weight
     either = (params.forward + params.backward) / 2
-    met = a.inner_join(b, near).select(
+    after = share * (gap > 0).ifelse(params.forward, either)
+    before = share * (gap > 0).ifelse(params.backward, either)
+    rising = a.item < b.item
+    return a.inner_join(b, near).select(
         "session",
-        first=a.item,
-        second=b.item,
-        after=share * (gap > 0).ifelse(params.forward, either),
-        before=share * (gap > 0).ifelse(params.backward, either),
-    )
-    rising = met.first < met.second
-    in_session = met.group_by(
-        "session", low=ibis.least(met.first, met.second), high=ibis.greatest(met.first, met.second)
-    ).agg(
-        up=rising.ifelse(met.after, met.before).sum(),
-        down=rising.ifelse(met.before, met.after).sum(),
-    )
-    return in_session.group_by("low", "high").agg(
-        up=in_session.up.sum(), down=in_session.down.sum(), count=in_session.count()
+        low=ibis.least(a.item, b.item),
+        high=ibis.greatest(a.item, b.item),
+        up=rising.ifelse(after, before),
+        down=rising.ifelse(before, after),
     )

@@ -15,13 +15,15 @@ SCATTER_FACTOR: Final = 1_327_217_885
 class SessionParams:
     """What counts as one session.
 
-    `gap_minutes`: a pause longer than this starts a new session where the shop sends no session id. `max_events`: only
-    the last so many steps of a session are kept, and of the oldest moment among them those with most units, because
-    pairs grow with the square and one crawler or wholesaler would otherwise cost more than all people together.
+    `gap_minutes`: a pause longer than this starts a new session where the shop sends no session id. `max_at_once`: of
+    steps at one moment (the lines of an order) only so many are kept, most units first; `max_events`: of a session only
+    the last so many. Pairs grow with the square, and one crawler or wholesaler would otherwise cost more than all
+    people together. Both are at least 2.
     """
 
     types: tuple[str, ...] = POSITIVE_TYPES
     gap_minutes: int = 30
+    max_at_once: int = 100
     max_events: int = 200
 
 
@@ -38,7 +40,7 @@ def sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.
     """
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
     steps = _placed(_numbered(_at_moments(_with_order_moment(positive)), params.gap_minutes))
-    return _whole(steps, params.max_events)
+    return _whole(steps, params)
 
 
 def _with_order_moment(positive: ibis.Table) -> ibis.Table:
@@ -84,24 +86,23 @@ def _placed(numbered: ibis.Table) -> ibis.Table:
     return kept.select("item", "moment", "units", position=position, session=kept.visitor + "\t" + name)
 
 
-def _whole(steps: ibis.Table, max_events: int) -> ibis.Table:
-    newest_first = ibis.window(
-        group_by="session",
-        order_by=[ibis.desc("position"), ibis.desc("units"), _scattered(steps), "item"],
-    )
+def _whole(steps: ibis.Table, params: SessionParams) -> ibis.Table:
+    most_units_first = [ibis.desc("units"), _scattered(steps), "item"]
     whole = ibis.window(group_by="session")
     counted = steps.mutate(
         length=steps.count().over(whole),
         ended_at=steps.moment.max().over(whole),
-        place=ibis.row_number().over(newest_first),
+        line=ibis.row_number().over(ibis.window(group_by=["session", "position"], order_by=most_units_first)),
     )
-    kept = counted.filter(counted.length > 1, counted.place < max_events)
-    return kept.select(*SESSION_EVENTS.names).cast(SESSION_EVENTS)
+    kept = counted.filter(counted.length > 1, counted.line < params.max_at_once)
+    newest_first = ibis.window(group_by="session", order_by=[ibis.desc("position"), "line"])
+    last = kept.mutate(place=ibis.row_number().over(newest_first)).filter(ibis._.place < params.max_events)
+    return last.select(*SESSION_EVENTS.names).cast(SESSION_EVENTS)
 
 
 def _scattered(steps: ibis.Table) -> ibis.Value:
     """A number that is the same on every engine and says nothing about which item numbers lie near each other.
 
-    It decides between lines of equal units, and differently at each moment, so that no item always loses.
+    It decides between lines of equal units, differently at each moment, so that no item always loses.
     """
     return (steps.item + steps.moment.epoch_seconds()) % SCATTER_PRIME * SCATTER_FACTOR % SCATTER_PRIME

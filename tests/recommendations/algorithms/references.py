@@ -2,60 +2,105 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import combinations, groupby, pairwise
 from math import log
 
 from recommendations.algorithms.coview import CoviewParams
 from recommendations.algorithms.scoring import Scored
+from recommendations.algorithms.sessions import DEFAULT, SessionParams
 from recommendations.algorithms.types import EVENT_WEIGHTS
 from tests.recommendations.algorithms.tables import START, Row
 
-Session = tuple[tuple[datetime, int], ...]
+
+@dataclass(frozen=True, order=True)
+class Step:
+    """An item at a moment; `position` is the rank of the moment within its session."""
+
+    moment: datetime
+    item: int
+    units: int
+    position: int = 0
+
+
+Session = Sequence[Step]
 NeighbourList = Sequence[tuple[int, float, int]]
 """(item, score, count), best first."""
 Scores = dict[tuple[int, int], tuple[float, int]]
 """(item, neighbour) → score, count."""
 
 
-def sessions(rows: Sequence[Row], max_events: int = 200) -> list[Session]:
-    """Every session's (moment, item) steps, in no particular order."""
-    visits: dict[tuple[str, str | None], list[tuple[datetime, int]]] = defaultdict(list)
+def sessions(rows: Sequence[Row], params: SessionParams = DEFAULT) -> list[Session]:
+    """Every session's steps by position and then by item, in no particular order."""
+    visits: dict[tuple[str, str | None], Counter[tuple[datetime, int]]] = defaultdict(Counter)
     for row in rows:
         if row["type"] in EVENT_WEIGHTS:
             lines = _lines(rows, row)
             named = [line["session"] for line in lines if line["session"]]
             session = min(named) if named else row["session"]
-            visits[row["visitor"], session].append((min(line["occurred_at"] for line in lines), row["item"]))
-    found = [part for (_, name), steps in visits.items() for part in _parts(sorted(steps), name is None)]
-    collapsed = [tuple(next(group) for _, group in groupby(steps, key=lambda step: step[1])) for steps in found]
-    return [steps[-max_events:] for steps in collapsed if len(steps) > 1]
+            step = min(line["occurred_at"] for line in lines), row["item"]
+            visits[row["visitor"], session][step] += 1 if row["quantity"] is None else row["quantity"]
+    found = []
+    for (_, name), units in visits.items():
+        steps = sorted(Step(moment, item, count) for (moment, item), count in units.items())
+        found += [_ranked(_collapsed(part)) for part in _parts(steps, name is None)]
+    return [_capped(steps, params) for steps in found if len(steps) > 1]
+
+
+def _collapsed(steps: Session) -> Session:
+    """Without the steps whose item was there at the moment before."""
+    ranked = _ranked(steps)
+    places = {(step.position, step.item) for step in ranked}
+    return [step for step in ranked if (step.position - 1, step.item) not in places]
+
+
+def _ranked(steps: Session) -> Session:
+    moments = sorted({step.moment for step in steps})
+    return [replace(step, position=moments.index(step.moment)) for step in steps]
+
+
+def _capped(steps: Session, params: SessionParams) -> Session:
+    kept: list[Step] = []
+    for _, together in groupby(reversed(steps), key=lambda step: step.position):
+        kept += sorted(together, key=_most_units_first)[: params.max_at_once]
+    return sorted(kept[: params.max_events])
+
+
+def _most_units_first(step: Step) -> tuple[int, int, int]:
+    prime, factor = 2_147_483_647, 1_327_217_885
+    return -step.units, (step.item + int(step.moment.timestamp())) * factor % prime, step.item
 
 
 def coview(rows: Sequence[Row], params: CoviewParams) -> Scores:
     found = sessions(rows)
-    newest = max((steps[-1][0] for steps in found), default=START)
+    newest = max((steps[-1].moment for steps in found), default=START)
     weights: defaultdict[tuple[int, int], float] = defaultdict(float)
     counts: Counter[tuple[int, int]] = Counter()
     sizes: defaultdict[int, float] = defaultdict(float)
     total = 0.0
     for steps in found:
-        decay = 2 ** (-((newest - steps[-1][0]) / timedelta(days=params.half_life_days)))
+        decay = 2 ** (-((newest - steps[-1].moment) / timedelta(days=params.half_life_days)))
         total += decay
         met = set()
-        for here, (_, item) in enumerate(steps):
-            sizes[item] += decay
-            for there, (_, other) in enumerate(steps):
-                gap = there - here
-                if item != other and abs(gap) <= params.window:
-                    direction = params.forward if gap > 0 else params.backward
-                    weights[item, other] += decay * direction / (abs(gap) if params.gap_decay else 1)
-                    met.add((item, other))
+        for step in steps:
+            sizes[step.item] += decay
+            for other in steps:
+                gap = other.position - step.position
+                if step.item != other.item and abs(gap) <= params.window:
+                    weights[step.item, other.item] += decay * _share(gap, params)
+                    met.add((step.item, other.item))
         counts.update(met)
     return {
         (i, j): (sizes[i] ** -0.5 * log(1 + total / sizes[i]) * weight / sizes[j] ** 0.15, counts[i, j])
         for (i, j), weight in weights.items()
     }
+
+
+def _share(gap: int, params: CoviewParams) -> float:
+    if gap == 0:
+        return (params.forward + params.backward) / 2
+    return (params.forward if gap > 0 else params.backward) / (abs(gap) if params.gap_decay else 1)
 
 
 def bought_together(rows: Sequence[Row], min_count: int) -> Scores:
@@ -87,10 +132,10 @@ def _lines(rows: Sequence[Row], row: Row) -> list[Row]:
     return [line for line in rows if line["type"] in EVENT_WEIGHTS and (line["visitor"], line["order_id"]) == order]
 
 
-def _parts(steps: list[tuple[datetime, int]], by_gap: bool) -> list[list[tuple[datetime, int]]]:
+def _parts(steps: Session, by_gap: bool) -> list[list[Step]]:
     parts = [[steps[0]]]
     for before, step in pairwise(steps):
-        if by_gap and step[0] - before[0] > timedelta(minutes=30):
+        if by_gap and step.moment - before.moment > timedelta(minutes=30):
             parts.append([])
         parts[-1].append(step)
     return parts

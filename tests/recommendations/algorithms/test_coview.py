@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from math import log
 
@@ -24,6 +25,12 @@ from tests.recommendations.algorithms.tables import START, Row, event, interacti
 
 BARE = replace(BROWSING, popularity_penalty=0.0)
 """Scores are n_i^-½ · ln(1 + N/n_i) · W_ij."""
+
+
+def by_pair(run: Run, rows: list[Row], params: CoviewParams) -> dict[tuple[int, int], tuple[float, int]]:
+    """(item, neighbour) → score, count."""
+    found = lists(run(coview(interactions(rows), params)))
+    return {(item, other): (row.score, row.count) for item, near in found.items() for other, row in near.items()}
 
 
 def test_one_session_by_hand(run: Run) -> None:
@@ -59,9 +66,25 @@ def test_pairs_beyond_the_window_do_not_count(run: Run) -> None:
 
 
 def test_the_purchasing_setting_knows_neither_distance_nor_direction(run: Run) -> None:
-    found = lists(run(coview(interactions(order("o", *range(1, 23))), replace(PURCHASING, popularity_penalty=0.0))))
+    found = lists(run(coview(interactions(visit("s", *range(1, 23))), replace(PURCHASING, popularity_penalty=0.0))))
     assert set(found[1]) == set(range(2, 22))
     assert len({row.score for near in found.values() for row in near.values()}) == 1
+
+
+@pytest.mark.parametrize(("params", "weight"), [(BARE, 0.8), (replace(PURCHASING, popularity_penalty=0.0), 1)])
+def test_the_lines_of_an_order_are_all_as_near(run: Run, params: CoviewParams, weight: float) -> None:
+    found = lists(run(coview(interactions(order("o", *range(1, 43))), params)))
+    assert all(set(near) == set(range(1, 43)) - {item} for item, near in found.items())
+    scores = {row.score for near in found.values() for row in near.values()}
+    assert list(scores) == pytest.approx([weight * log(2)], rel=1e-6)
+
+
+def test_an_order_is_one_position_on_the_way(run: Run) -> None:
+    rows = [event("v", 1, -1), *order("o", 5, 6), event("v", 2, 1)]
+    found = lists(run(coview(interactions(rows), BARE)))
+    weights = {other: row.score / log(2) for other, row in found[1].items()}
+    assert weights == pytest.approx({5: 1, 6: 1, 2: 1 / 2}, rel=1e-6)
+    assert found[5][2].score == found[6][2].score
 
 
 def test_counts_the_sessions_that_hold_both(run: Run) -> None:
@@ -85,13 +108,38 @@ def test_builds_from_sessions_made_elsewhere(run: Run) -> None:
 @settings(max_examples=25, deadline=None)
 @given(rows=histories(), params=st.sampled_from([BROWSING, PURCHASING, replace(BROWSING, window=2)]))
 def test_agrees_with_plain_python(run: Run, rows: list[Row], params: CoviewParams) -> None:
-    found = lists(run(coview(interactions(rows), params)))
-    scores = {(item, other): (row.score, row.count) for item, near in found.items() for other, row in near.items()}
+    scores = by_pair(run, rows, params)
     expected = references.coview(rows, params)
     assert scores.keys() == expected.keys()
     for pair, (score, count) in expected.items():
         assert scores[pair][0] == pytest.approx(score, rel=1e-6)
         assert scores[pair][1] == count
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=histories(),
+    numbers=st.permutations([1, 2, 3, 4, 5]),
+    params=st.sampled_from([BROWSING, PURCHASING, replace(BROWSING, window=1)]),
+)
+def test_the_numbers_of_items_mean_nothing(run: Run, rows: list[Row], numbers: list[int], params: CoviewParams) -> None:
+    renamed = dict(enumerate(numbers, start=1))
+    other = [{**row, "item": renamed[row["item"]]} for row in rows]
+    assert by_pair(run, other, params) == {
+        (renamed[item], renamed[near]): pytest.approx(row, rel=1e-6)
+        for (item, near), row in by_pair(run, rows, params).items()
+    }
+
+
+@pytest.mark.parametrize("params", [BROWSING, PURCHASING])
+def test_the_numbers_of_items_mean_nothing_in_a_large_order(run: Run, params: CoviewParams) -> None:
+    def lines(number: Callable[[int], int]) -> list[Row]:
+        return [event("v", number(n), 0, "purchase", order_id="o", quantity=n % 150) for n in range(1, 150)]
+
+    every = replace(params, k=200)
+    plain, renamed = by_pair(run, lines(int), every), by_pair(run, lines(lambda n: n * 50 % 151), every)
+    assert len(plain) == 100 * 99
+    assert renamed.keys() == {(item * 50 % 151, near * 50 % 151) for item, near in plain}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from recomengine.demo import gift_shop
 from recommendations.algorithms.baskets import PairStatistics, bought_together, pair_statistics
 from recommendations.algorithms.content import similar
-from recommendations.algorithms.coview import PURCHASING, choose_params, purchase_share
+from recommendations.algorithms.coview import PURCHASING, choose_params, coview, purchase_share
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from tests.recommendations.algorithms.conftest import Run
 from tests.recommendations.algorithms.tables import lists
@@ -60,6 +60,15 @@ def test_what_goes_together_is_in_the_top_three(together: dict[str, list[str]], 
 @pytest.mark.slow
 def test_most_items_that_sell_have_neighbours(shop: Shop, together: dict[str, list[str]]) -> None:
     assert len(together) > 0.9 * len(shop.codes)
+
+
+@pytest.mark.slow
+def test_viewed_together_is_what_orders_hold_whatever_the_codes(run: Run, shop: Shop) -> None:
+    found = lists(run(coview(shop.interactions(), PURCHASING)))
+    near = {code: [shop.codes[other] for other in found[shop.numbers[code]]] for code in ("22386", "22727", "85123A")}
+    assert near["22386"][0] == "85099B"
+    assert near["22727"][:2] == ["22726", "22728"]
+    assert {"21733", "82482"} <= set(near["85123A"][:5])
 
 
 def published(shop: Shop, item: str, neighbour: str) -> PairStatistics:
