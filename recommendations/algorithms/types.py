@@ -23,7 +23,10 @@ INTERACTIONS: Final = ibis.schema(
 SESSION_EVENTS: Final = ibis.schema(
     {"session": "string", "position": "int64", "item": "int64", "ended_at": "timestamp('UTC')"}
 )
-"""One row per step of a session; `position` rises by one, `ended_at` is the moment of the last."""
+"""One row per step of a session.
+
+`position` rises by one from moment to moment, steps of one moment share it; `ended_at` is the moment of the last.
+"""
 
 NEIGHBOURS: Final = ibis.schema(
     {"item": "int64", "neighbour": "int64", "score": "float32", "count": "int64", "rank": "int64"}
