@@ -4,7 +4,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 MANAGE := $(PYTHON_IN_VENV) manage.py
 INSTALLED := .venv/installed-requirements.txt
-PYTEST := $(MANAGE) services run -- $(PYTHON_IN_VENV) -m pytest -n auto
+PYTEST := $(MANAGE) services run -- $(PYTHON_IN_VENV) -m pytest -n auto --dist loadgroup
 SUBMAKE := $(MAKE) --no-print-directory
 
 # What somebody's environment tells pip and Python about other projects must not lead packages astray.

@@ -36,6 +36,8 @@ def _claim(tenant: Tenant) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             tenant.save()
             cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(tenant.schema_name)}")
+    except ValidationError as error:  # django-tenants looks once more before it saves
+        raise DomainError("conflict", "; ".join(error.messages)) from error
     except (IntegrityError, ProgrammingError) as error:
         if isinstance(error.__cause__, psycopg.errors.UniqueViolation | psycopg.errors.DuplicateSchema):
             raise DomainError("conflict", f"There is a tenant or a schema for {tenant.slug!r} already.") from error

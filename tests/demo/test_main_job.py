@@ -29,6 +29,7 @@ def gift_shop(tenants: Any) -> Iterator[TenantRef]:
     load.load_items(tenant, SOURCE.items(now), print)
     load.load_events(tenant, SOURCE.events(now), now, print)
     training.train(tenant)
+    history.rebuild(tenant)
     yield tenant
     drop_schema(tenant.schema)
     Tenant.objects.filter(slug=tenant.slug).delete()
