@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 
 from catalog.models import Item
 from catalog.types import Card, cards_key
 from recomengine.lib import redis
+from recomengine.lib.postgres import lock_until_commit
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -25,8 +26,7 @@ def refresh(tenant: TenantRef, ids: Sequence[int]) -> None:
     here cannot put its older state over the newer one.
     """
     with tenancy.use(tenant), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [cards_key(tenant.slug)])
+        lock_until_commit(cards_key(tenant.slug))
         found = {item.pk: _encode(card(item)) for item in Item.objects.filter(pk__in=ids)}
         gone = set(ids) - set(found)
         if found:

@@ -6,11 +6,15 @@ from events import partitions
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
 from tenants import directory
+from tenants.types import TenantRef
 
 
 @shared_task(name="events.make_partitions")
 def make_partitions() -> None:
     """Have this month's and the coming months' partitions ready in every tenant."""
+    directory.for_each(_make_partitions)
+
+
+def _make_partitions(tenant: TenantRef) -> None:
     with connect() as connection:
-        for tenant in directory.active():
-            partitions.ensure(connection, tenant.schema, partitions.upcoming(clock.now()))
+        partitions.ensure(connection, tenant.schema, partitions.upcoming(clock.now()))

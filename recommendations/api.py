@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import IntegrityError
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -161,7 +162,10 @@ def _known_fields(request: Request) -> Any:
 def _saved(request: Request, serializer: PlacementSchema) -> Any:
     with tenancy.use(caller_of(request).tenant):
         serializer.is_valid(raise_exception=True)
-        serializer.save()
+        try:
+            serializer.save()
+        except IntegrityError as error:  # another request was quicker
+            raise DomainError("conflict", "There is a placement of that key already.") from error
     placements.publish(caller_of(request).tenant)
     return serializer.data
 

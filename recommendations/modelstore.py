@@ -57,6 +57,8 @@ def load(tenant: TenantRef, version: str) -> dict[str, pa.Table]:
             raise BrokenModel(f"{home}: a table's checksum is wrong.")
     except FileNotFoundError as error:
         raise BrokenModel(f"{home}: {error.filename} is missing.") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BrokenModel(f"{home}: the manifest is damaged.") from error
     return {name: parquet.read_table(home / f"{name}.parquet", schema=SCHEMA) for name in sums}
 
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from django.db import transaction
 
 from recomengine.lib import naming, redis
 from recomengine.lib.errors import DomainError
+from recomengine.lib.postgres import lock_until_commit
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import PlacementConfig
@@ -29,11 +31,12 @@ def config_key(slug: str) -> str:
 
 
 def publish(tenant: TenantRef) -> None:
-    """Show the placements as they are now to every serving process."""
-    with tenancy.use(tenant):
+    """Show the placements as they are now to every serving process; one at a time, so that the last shows the last."""
+    with tenancy.use(tenant), transaction.atomic():
+        lock_until_commit(config_key(tenant.slug))
         configs = {placement.key: placement.config for placement in Placement.objects.all()}
-    redis.client().set(config_key(tenant.slug), msgspec.msgpack.encode(configs))
-    live.changed(tenant.slug, "config")
+        redis.client().set(config_key(tenant.slug), msgspec.msgpack.encode(configs))
+        live.changed(tenant.slug, "config")
 
 
 def listed(tenant: TenantRef) -> list[tuple[str, str, int]]:

@@ -5,15 +5,25 @@ import structlog
 from catalog import cards
 from events import history
 from recommendations import placements, publishing
+from tenants import live
 from tenants.types import TenantRef
 
 log = structlog.get_logger(__name__)
 
 
+def is_needed(tenant: TenantRef) -> bool:
+    """Whether Redis lost anything of the tenant since it was last known to be whole, as after a flush."""
+    return not live.is_whole(tenant.slug) or publishing.is_lost(tenant)
+
+
 def restore(tenant: TenantRef) -> None:
-    """Write items, histories, placements and the live model anew; the model last, as its pointer says all is there."""
+    """Write items, histories, placements and the live model anew, then the mark that a loss takes away with all else.
+
+    The pointer alone would not tell: a training that is published after a loss sets it, and restores nothing else.
+    """
     cards.rebuild(tenant)
     history.rebuild(tenant)
     placements.publish(tenant)
     publishing.republish(tenant)
+    live.mark_whole(tenant.slug)
     log.info("redis restored", tenant=tenant.slug)

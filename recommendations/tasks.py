@@ -4,8 +4,9 @@ import structlog
 from celery import shared_task
 
 from recomengine.lib.errors import DomainError
-from recommendations import modelstore, publishing, queueing, restoring, training
+from recommendations import modelstore, queueing, restoring, training
 from tenants import directory
+from tenants.types import TenantRef
 
 log = structlog.get_logger(__name__)
 
@@ -24,18 +25,24 @@ def train(slug: str) -> None:
 @shared_task(name="recommendations.train_stale")
 def train_stale() -> None:
     """Train every tenant that has new events."""
-    for tenant in directory.active():
-        if training.is_stale(tenant):
-            queueing.train_later(tenant)
+    directory.for_each(_train_if_stale)
+
+
+def _train_if_stale(tenant: TenantRef) -> None:
+    if training.is_stale(tenant):
+        queueing.train_later(tenant)
 
 
 @shared_task(name="recommendations.restore_missing")
 def restore_missing() -> None:
-    """Fill Redis again where it lost what was published."""
-    for tenant in directory.active():
-        if publishing.is_lost(tenant):
-            try:
-                restoring.restore(tenant)
-            except modelstore.BrokenModel as error:
-                log.error("model broken, training again", tenant=tenant.slug, error=str(error))
-                queueing.train_later(tenant)
+    """Fill Redis again where it lost anything."""
+    directory.for_each(_restore_if_needed)
+
+
+def _restore_if_needed(tenant: TenantRef) -> None:
+    if restoring.is_needed(tenant):
+        try:
+            restoring.restore(tenant)
+        except modelstore.BrokenModel as error:
+            log.error("model broken, training again", tenant=tenant.slug, error=str(error))
+            queueing.train_later(tenant)

@@ -102,7 +102,7 @@ def is_stale(tenant: TenantRef) -> bool:
 
 
 def _finish(tenant: TenantRef, run: ModelRun) -> None:
-    """Record the run as the published one and flip the pointer; if the pointer cannot be flipped, nothing is recorded."""
+    """Record the run as the published one and flip the pointer; if that cannot be flipped, nothing is recorded."""
     with transaction.atomic():
         ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).update(status=ModelRun.Status.SUPERSEDED)
         run.status, run.stage, run.finished_at = ModelRun.Status.PUBLISHED, "", clock.now()

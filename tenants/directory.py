@@ -1,10 +1,14 @@
 """Finding tenants."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+import structlog
 
 from recomengine.lib.errors import DomainError
 from tenants.models import Tenant
 from tenants.types import TenantRef
+
+log = structlog.get_logger(__name__)
 
 
 def get(slug: str) -> TenantRef:
@@ -23,3 +27,12 @@ def get_model(slug: str) -> Tenant:
 def active() -> Iterator[TenantRef]:
     """Every tenant that is not suspended."""
     return (tenant.ref for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE).order_by("slug"))
+
+
+def for_each(job: Callable[[TenantRef], None]) -> None:
+    """Do a job for every active tenant; where it fails, that is logged, and the next tenant has its turn."""
+    for tenant in list(active()):
+        try:
+            job(tenant)
+        except Exception:
+            log.exception("failed for a tenant", job=job.__name__, tenant=tenant.slug)

@@ -1,8 +1,9 @@
 """A tenant's live state in Redis: a few marks and a pointer that every serving process follows within a second.
 
 One hash, `{slug}:live`: `auth` is another with every change of keys and status, `config` with every change of
-placements, `model` names the published model version. A process reads it again on the first request after `MAX_AGE`
-seconds. The marks are random: a counter that a flush set back could come to a value again that some process goes by.
+placements, `model` names the published model version, `whole` says that Redis lost nothing. A process reads it again on
+the first request after `MAX_AGE` seconds. The marks are random: a counter that a flush set back could come to a value
+again that some process goes by.
 """
 
 import secrets
@@ -23,6 +24,15 @@ def live_key(slug: str) -> str:
 def changed(slug: str, what: str) -> None:
     """Tell every process that `what` ("auth" or "config") of this tenant is no longer what it was."""
     redis.client().hset(live_key(slug), what, secrets.token_hex(8))
+
+
+def mark_whole(slug: str) -> None:
+    """Note that Redis holds everything of the tenant; a flush takes the note away with the rest."""
+    redis.client().hset(live_key(slug), "whole", 1)
+
+
+def is_whole(slug: str) -> bool:
+    return redis.client().hexists(live_key(slug), "whole") is True
 
 
 class LiveStates:

@@ -22,3 +22,9 @@ def connect(**options: Any) -> "psycopg.Connection[Any]":
 def table(schema: str, name: str) -> sql.Identifier:
     """A table named with its schema, quoted."""
     return sql.Identifier(schema, name)
+
+
+def lock_until_commit(name: str) -> None:
+    """Wait until nobody else holds the lock of that name, then hold it to the end of Django's transaction."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
