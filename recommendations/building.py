@@ -96,9 +96,14 @@ def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:
 
 def _lists(interactions: ibis.Table) -> ibis.Table:
     """The whole-shop lists, each under its strategy's name."""
-    popular = popularity.popular(_last(interactions, POPULAR_OVER)).mutate(key=ibis.literal("popular"))
-    trending = popularity.trending(_last(interactions, TRENDING_OVER)).mutate(key=ibis.literal("trending"))
-    return popular.union(trending)
+    popular = popularity.popular(_last(interactions, POPULAR_OVER))
+    trending = popularity.trending(_last(interactions, TRENDING_OVER))
+    return _named("popular", popular).union(_named("trending", trending))
+
+
+def _named(strategy: str, ranking: ibis.Table) -> ibis.Table:
+    """A list under its strategy's name; its best score is 1, as the scores of two lists are of different kinds."""
+    return ranking.mutate(key=ibis.literal(strategy), score=ranking.score / ranking.score.max())
 
 
 def _last(interactions: ibis.Table, period: timedelta) -> ibis.Table:

@@ -87,7 +87,7 @@ def slate(slug: str, query: Query, placement: PlacementConfig, version: str | No
 def cascade_of(query: Query, placement: PlacementConfig) -> list[Strategy]:
     """The strategies to ask, in order: the requested one first, then the placement's if the query wants filling."""
     names = [*([query.strategy] if query.strategy else []), *placement.cascade]
-    if query.strategy and query.strategy not in STRATEGIES:
+    if query.strategy is not None and query.strategy not in STRATEGIES:
         raise DomainError(
             "unknown_strategy", f"There is no strategy {query.strategy!r}; there are {', '.join(STRATEGIES)}."
         )
@@ -114,7 +114,7 @@ def plan(slug: str, query: Query, cascade: Sequence[Strategy], version: str) -> 
 def anchors_of(strategy: Strategy, query: Query) -> tuple[str, ...]:
     """The items that the query itself names for a strategy, newest first."""
     if strategy.anchors is Anchors.ITEMS:
-        return query.items[: strategy.max_anchors]
+        return tuple(dict.fromkeys(query.items))[: strategy.max_anchors]
     if strategy.anchors is Anchors.SESSION:
         return tuple(dict.fromkeys((*query.items, *query.session_items)))[: strategy.max_anchors]
     return ()

@@ -1,0 +1,166 @@
+"""Every strategy's answer on the tiny shop, worked out by hand, through the API."""
+
+from typing import Any
+
+import pytest
+
+from recommendations.strategies import STRATEGIES
+from tests.api import Api
+from tests.events.test_posting import send
+from tests.recommendations.conftest import by, ids, slate, texts
+
+
+def only(api: Api, strategy: str, **params: Any) -> list[Any]:
+    """What the strategy itself supplies, without what fills up."""
+    answer = slate(api, strategy=strategy, limit=20, **params)
+    assert answer["strategy"] == strategy
+    return [item for item in answer["items"] if item["source"] == strategy]
+
+
+def test_also_viewed_is_what_visits_turn_to(shop: Api) -> None:
+    first, *others = only(shop, "also_viewed", item_id="mug")
+    assert (first["item_id"], first["reason"]) == (
+        "cup",
+        {
+            "code": "viewed_together",
+            "count": 3,
+            "because_of": "mug",
+            "text": "3 shoppers interested in mug were also interested in this",
+        },
+    )
+    assert {item["item_id"]: item["reason"]["count"] for item in others} == {"jam": 2, "tea": 2, "pot": 1}
+
+
+def test_also_viewed_prefers_what_comes_after(shop: Api) -> None:
+    """Visits lead from the mug to the cup: from the mug the cup is nearer than the mug is from the cup."""
+    [forward] = [item["score"] for item in only(shop, "also_viewed", item_id="mug") if item["item_id"] == "cup"]
+    [backward] = [item["score"] for item in only(shop, "also_viewed", item_id="cup") if item["item_id"] == "mug"]
+    assert forward > backward > 0
+
+
+def test_bought_together_is_what_shares_orders(shop: Api) -> None:
+    items = only(shop, "bought_together", item_id="tea")
+    assert ids({"items": items})[0] == "pot"
+    assert {item["item_id"] for item in items} == {"pot", "jam", "mug"}
+    assert texts(items) == ["2 orders with tea also hold this"] * 3
+    # Two orders of two lines count √2 times as much as two of three; pot, jam and mug are in two orders each.
+    assert items[0]["score"] / items[1]["score"] == pytest.approx(2**0.5, rel=2e-3)
+
+
+def test_bought_together_favours_the_rarer_of_equals(shop: Api) -> None:
+    jam, tea = only(shop, "bought_together", item_id="mug")
+    assert (jam["item_id"], tea["item_id"]) == ("jam", "tea")
+    assert jam["score"] / tea["score"] == pytest.approx((4 / 2) ** 0.15, rel=2e-3)
+
+
+def test_a_basket_gets_what_goes_with_all_of_it_and_nothing_that_is_in_it(shop: Api) -> None:
+    items = only(shop, "bought_together", item_id=["tea", "mug"])
+    assert ids({"items": items}) == ["jam", "pot"]
+    assert items[0]["reason"]["because_of"] in {"tea", "mug"}
+    assert only(shop, "bought_together", item_id=["mug", "tea", "mug"])[0]["item_id"] == "jam"
+
+
+def test_an_item_named_twice_counts_once(shop: Api) -> None:
+    assert only(shop, "bought_together", item_id=["tea", "tea"]) == only(shop, "bought_together", item_id="tea")
+    assert only(shop, "also_viewed", item_id=["mug", "mug"]) == only(shop, "also_viewed", item_id="mug")
+
+
+def test_similar_is_what_resembles(shop: Api) -> None:
+    items = only(shop, "similar", item_id="mug")
+    assert items[0]["item_id"] == "cup"
+    assert items[0]["reason"]["text"] == "Resembles mug"
+    assert items[0]["score"] > 3 * items[1]["score"]
+
+
+def test_similar_knows_items_that_nobody_has_seen(shop: Api) -> None:
+    assert {item["item_id"] for item in only(shop, "similar", item_id="rug")} == {"lamp", "bulb"}
+    assert only(shop, "also_viewed", item_id="rug") == only(shop, "bought_together", item_id="rug") == []
+
+
+def test_session_is_what_this_visit_is_about(shop: Api) -> None:
+    items = only(shop, "session", session_items=["mug", "lamp"])
+    assert [(item["item_id"], item["reason"]["because_of"]) for item in items[:2]] == [("cup", "mug"), ("bulb", "lamp")]
+    newest_lamp = only(shop, "session", session_items=["lamp", "mug"])
+    assert [item["item_id"] for item in newest_lamp[:2]] == ["bulb", "cup"]
+
+
+def test_session_begins_with_the_item_at_hand(shop: Api) -> None:
+    assert only(shop, "session", item_id="lamp", session_items=["mug"]) == only(
+        shop, "session", session_items=["lamp", "mug"]
+    )
+
+
+def test_session_falls_back_on_what_the_visitor_did(shop: Api) -> None:
+    items = only(shop, "session", visitor_id="v15")
+    assert items == []  # lamp and bulb are all this visitor's neighbours, and known already
+    assert {item["item_id"] for item in only(shop, "session", visitor_id="v3")} == {"cup", "jam", "tea"}
+
+
+def test_for_you_follows_the_visitors_history(shop: Api) -> None:
+    items = only(shop, "for_you", visitor_id="v1")
+    assert {item["item_id"] for item in items} == {"jam", "tea", "pot"}  # not mug and cup, which v1 has seen
+    assert {item["reason"]["because_of"] for item in items} == {"mug"}
+    assert items[0]["reason"]["code"] == "because_of_history"
+    assert "2 shoppers with mug in their history chose this too" in texts(items)
+
+
+def test_for_you_moves_with_the_next_event(shop: Api) -> None:
+    assert only(shop, "for_you", visitor_id="new") == []
+    send(shop, {"type": "view", "visitor_id": "new", "item_id": "lamp"})
+    assert [item["item_id"] for item in only(shop, "for_you", visitor_id="new")] == ["bulb"]
+    send(shop, {"type": "view", "visitor_id": "new", "item_id": "mug"})
+    assert [item["item_id"] for item in only(shop, "for_you", visitor_id="new")][:2] == ["bulb", "cup"]
+
+
+def test_for_you_knows_a_login_on_another_browser(shop: Api) -> None:
+    send(shop, {"type": "view", "visitor_id": "phone", "user_id": "u1", "item_id": "lamp"})
+    assert only(shop, "for_you", visitor_id="laptop") == []
+    assert [item["item_id"] for item in only(shop, "for_you", visitor_id="laptop", user_id="u1")] == ["bulb"]
+    assert [item["item_id"] for item in only(shop, "for_you", user_id="u1")] == ["bulb"]
+
+
+def test_trending_is_what_is_looked_at_now(shop: Api) -> None:
+    items = only(shop, "trending")
+    assert [(item["item_id"], item["reason"]["count"]) for item in items] == [("bulb", 4), ("lamp", 4)]
+    assert items[0]["score"] == pytest.approx(1, abs=1e-3)
+
+
+def test_popular_counts_what_shoppers_did(shop: Api) -> None:
+    """A view is one, a purchase five: tea 20, mug 4 + 10, cup 11, pot 1 + 10, jam 10, bulb and lamp 4."""
+    items = only(shop, "popular")
+    assert [item["item_id"] for item in items] == ["tea", "mug", "cup", "pot", "jam", "bulb", "lamp"]
+    scores = [item["score"] for item in items]
+    assert scores == pytest.approx([1, 0.7, 0.55, 0.55, 0.5, 0.2, 0.2], abs=1e-3)
+    assert {item["item_id"]: item["reason"]["count"] for item in items}["mug"] == 6
+    assert "because_of" not in items[0]["reason"]
+
+
+def test_one_visitor_alone_makes_nothing_popular(shop: Api) -> None:
+    """Beyond ten points a visitor counts no further; jam has two buyers and is worth ten."""
+    jam = next(item for item in only(shop, "popular") if item["item_id"] == "jam")
+    assert jam["reason"]["count"] == 2
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_every_strategy_shows_products_with_evidence(shop: Api, strategy: str) -> None:
+    items = only(shop, strategy, item_id="mug", visitor_id="v3", session_items=["lamp"])
+    assert items
+    for item in items:
+        assert item["product"]["item_id"] == item["item_id"]
+        assert item["product"] == shop.get(f"catalog/items/{item['item_id']}").json
+        assert item["reason"]["code"] == STRATEGIES[strategy].reason
+        assert item["reason"]["count"] >= 0
+        assert item["score"] > 0
+    scores = [item["score"] for item in items]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_list_of_strategies_names_them_all(shop: Api) -> None:
+    listed = shop.get("strategies").json
+    assert {strategy["name"] for strategy in listed["results"]} == set(STRATEGIES)
+    assert (listed["next"], listed["previous"]) == (None, None)
+
+
+def test_by_names_sources(shop: Api) -> None:
+    answer = slate(shop, strategy="trending", limit=20)
+    assert by(answer, "trending") + by(answer, "popular") == ids(answer)
