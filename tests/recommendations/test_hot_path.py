@@ -1,0 +1,112 @@
+"""The cost of an answer: no SQL, and two reads of Redis."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+
+from recomengine.lib import naming, redis
+from recomengine.lib.redis_mux import RedisMux
+from tenants.types import TenantRef
+from tests.api import Api
+from tests.conftest import new_key
+from tests.recommendations.conftest import ids, notice, slate
+
+Statements = list[str]
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """Everything this process asks PostgreSQL, on whichever connection and thread."""
+    asked: Statements = []
+
+    def recorded(name: str) -> Any:
+        run = getattr(psycopg.Cursor, name)
+
+        def record(self: Any, query: Any, *more: Any, **options: Any) -> Any:
+            asked.append(str(query))
+            return run(self, query, *more, **options)
+
+        return record
+
+    for name in ("execute", "executemany", "copy", "stream"):
+        monkeypatch.setattr(psycopg.Cursor, name, recorded(name))
+    return asked
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """The names of the commands of each exchange with Redis on the hot path."""
+    seen: list[list[str]] = []
+    send = RedisMux._send
+
+    def recorded(self: RedisMux, commands: Sequence[tuple[Any, ...]]) -> Any:
+        seen.append([str(command[0]) for command in commands])
+        return send(self, commands)
+
+    monkeypatch.setattr(RedisMux, "_send", recorded)
+    return seen
+
+
+def test_a_warm_request_asks_postgresql_nothing(shop: Api, statements: Statements) -> None:
+    questions: list[dict[str, Any]] = [
+        {"placement": "pdp", "item_id": "mug"},
+        {"placement": "home", "visitor_id": "v1", "user_id": "u1"},
+        {"placement": "cart", "item_id": ["mug", "tea"], "exclude": ["cup"]},
+        {"strategy": "session", "session_items": ["mug"]},
+        {"placement": "nowhere"},
+        {"limit": 0},
+    ]
+    slate(shop)
+    del statements[:]
+    for question in questions:
+        assert shop.get("recommendations", question).status in {200, 400, 404}
+        assert shop.post("recommendations", question).status in {200, 400, 404}
+    assert statements == []
+
+
+def test_the_watch_on_postgresql_sees_every_kind_of_statement(
+    shop: Api, tenant_a: TenantRef, statements: Statements
+) -> None:
+    """A new key, an event and a page of Django each show, so their absence above means something."""
+    Api(shop.edge, new_key(tenant_a)).get("recommendations")
+    assert any("tenants_apikey" in statement for statement in statements)
+    shop.post("events", {"type": "view", "visitor_id": "v1", "item_id": "mug"})
+    assert any("events_eventkey" in statement and "COPY" in statement for statement in statements)
+    del statements[:]
+    shop.get("placements")
+    assert any("recommendations_placement" in statement for statement in statements)
+
+
+def test_an_answer_is_two_reads(shop: Api, reads: list[list[str]]) -> None:
+    slate(shop, placement="pdp", item_id="mug", visitor_id="v1")
+    del reads[:]
+    assert ids(slate(shop, placement="pdp", item_id="mug", visitor_id="v1"))
+    assert reads == [["HMGET"] * 5, ["HMGET"]]
+
+
+def test_a_history_is_read_with_its_neighbours(shop: Api, reads: list[list[str]]) -> None:
+    slate(shop, placement="home", visitor_id="v1")
+    del reads[:]
+    slate(shop, placement="home", visitor_id="v1")
+    assert reads == [["EVAL", "HMGET", "HMGET"], ["HMGET"]]
+
+
+def test_the_live_state_is_read_now_and_then(shop: Api, reads: list[list[str]]) -> None:
+    notice(shop)
+    for _ in range(5):
+        slate(shop)
+    assert [commands for commands in reads if len(commands) == 1 and commands != ["HMGET"]] == []
+    assert len(reads) == 1 + 5 * 2
+
+
+def test_a_redis_that_forgets_answers_with_less_and_not_with_errors(shop: Api, tenant_a: TenantRef) -> None:
+    """Each key may be gone at any moment: evicted, flushed, or moved to another server."""
+    slate(shop, placement="pdp", item_id="mug")
+    for name in redis.client().keys(naming.key(tenant_a.slug, "*")):
+        redis.client().delete(name)
+        answer = shop.get("recommendations", {"placement": "pdp", "item_id": "mug", "visitor_id": "v1"})
+        assert answer.status == 200
+    notice(shop)
+    assert slate(shop, placement="pdp", item_id="mug")["empty_reason"]["code"] == "no_model"

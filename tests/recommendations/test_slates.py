@@ -1,0 +1,200 @@
+"""Properties of every slate, from the pure planner and assembler: no server, no database, replies made up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from catalog.types import Card
+from events.types import HISTORY_LENGTH
+from recommendations import packing, serving
+from recommendations.strategies import STRATEGIES
+from recommendations.types import MAX_LIMIT, PlacementConfig, Query, Slate
+
+NOW = 1_700_000_000.0
+NAMES = [f"i{n}" for n in range(40)]
+CARDS = st.builds(
+    Card,
+    item_id=st.just(""),
+    available=st.booleans(),
+    published_at=st.sampled_from([0, int(NOW) - 1, int(NOW), int(NOW) + 1]),
+    expires_at=st.sampled_from([0, 0, int(NOW), int(NOW) + 1, int(NOW) - 5]),
+    group_id=st.just(""),
+    product=st.just(b"{}"),
+)
+LISTS = st.lists(st.integers(0, len(NAMES) - 1), unique=True, max_size=25)
+SOME = st.lists(st.sampled_from([*NAMES, "unknown"]), max_size=6)
+
+
+@dataclass
+class Shop:
+    """What a made-up Redis holds: cards by number, a neighbour list for each item and strategy, and one history."""
+
+    cards: dict[int, Card]
+    lists: dict[str, list[int]]
+    history: list[str]
+
+    def reply(self, command: Sequence[Any]) -> Any:
+        name, *arguments = command
+        if name == "EVAL":
+            count = int(arguments[-1])
+            anchors = list(dict.fromkeys(self.history))[:count]
+            return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
+        assert name == "HMGET"
+        key, *fields = arguments
+        if key.endswith(":items"):
+            return [msgspec.msgpack.encode(self.cards[field]) if field in self.cards else None for field in fields]
+        return [self.packed(field) for field in fields]
+
+    def packed(self, field: str) -> bytes | None:
+        neighbours = self.lists.get(field)
+        if neighbours is None:
+            return None
+        scores = np.linspace(packing.SCALE, 1, len(neighbours)) if neighbours else np.array([])
+        return packing.pack(np.array(neighbours, np.int64), scores, np.full(len(neighbours), 3))
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> Shop:
+    numbers = draw(st.lists(st.integers(0, len(NAMES) - 1), unique=True))
+    cards = {n: msgspec.structs.replace(draw(CARDS), item_id=NAMES[n]) for n in numbers}
+    lists = draw(st.dictionaries(st.sampled_from([*NAMES, *STRATEGIES]), LISTS, max_size=12))
+    return Shop(cards, lists, draw(SOME))
+
+
+QUERIES = st.builds(
+    Query,
+    placement=st.just("here"),
+    strategy=st.none() | st.sampled_from(list(STRATEGIES)),
+    items=SOME.map(tuple),
+    session_items=SOME.map(tuple),
+    visitor_id=st.none() | st.just("v1"),
+    user_id=st.none() | st.just("u1"),
+    exclude=SOME.map(frozenset),
+    limit=st.none() | st.integers(1, MAX_LIMIT),
+    fill=st.booleans(),
+)
+PLACEMENTS = st.builds(
+    PlacementConfig,
+    key=st.just("here"),
+    cascade=st.lists(st.sampled_from(list(STRATEGIES)), unique=True, min_size=1).map(tuple),
+    limit=st.integers(1, 12),
+)
+
+
+def run(shop: Shop, query: Query, placement: PlacementConfig, version: str | None = "m1") -> tuple[Slate, int]:
+    """The slate and the number of reads it took."""
+    reads, count = serving.slate("shop", query, placement, version, NOW), 0
+    try:
+        commands = next(reads)
+        while True:
+            count += 1
+            commands = reads.send([shop.reply(command) for command in commands])
+    except StopIteration as done:
+        slate: Slate = done.value
+        return slate, count
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+def test_a_slate_shows_only_what_may_be_shown_each_once_up_to_the_limit(
+    shop: Shop, query: Query, placement: PlacementConfig
+) -> None:
+    slate, _ = run(shop, query, placement)
+    by_name = {card.item_id: card for card in shop.cards.values()}
+    shown = [item_id for _, item_id, _ in slate.items]
+    assert len(shown) == len(set(shown)) <= (query.limit or placement.limit)
+    assert not set(shown) & {*query.exclude, *query.items, *query.session_items}
+    for item_id in shown:
+        assert by_name[item_id].available
+        assert by_name[item_id].published_at <= NOW
+        assert by_name[item_id].expires_at == 0 or by_name[item_id].expires_at > NOW
+    assert (slate.empty_reason is None) == bool(shown)
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+def test_a_slate_is_full_unless_there_is_nothing_more(shop: Shop, query: Query, placement: PlacementConfig) -> None:
+    """Whatever is left out is made up for: asking for everything finds no more than what was shown."""
+    slate, _ = run(shop, query, placement)
+    everything, _ = run(shop, replace(query, limit=MAX_LIMIT), placement)
+    limit = query.limit or placement.limit
+    assert slate.items == everything.items[:limit]
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+def test_a_slate_says_where_its_items_come_from(shop: Shop, query: Query, placement: PlacementConfig) -> None:
+    slate, _ = run(shop, query, placement)
+    asked = [query.strategy, *placement.cascade] if query.strategy else list(placement.cascade)
+    sources = [candidate.source for candidate, _, _ in slate.items]
+    assert sources == sorted(sources, key=list(dict.fromkeys(asked)).index)  # a strategy at a time, in their order
+    assert slate.strategy == asked[0]
+    if not query.fill:
+        assert set(sources) <= {asked[0]}
+    assert 0 <= slate.fallback_share <= 1
+    anchored = {candidate.because_of for candidate, _, _ in slate.items} - {None}
+    assert anchored <= {*query.items, *query.session_items, *shop.history}
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+def test_what_a_visitor_knows_is_not_shown_where_the_history_is_read(
+    shop: Shop, query: Query, placement: PlacementConfig
+) -> None:
+    slate, _ = run(shop, query, placement)
+    steps = serving.plan("shop", query, serving.cascade_of(query, placement), "m1")
+    if any(step.command[0] == "EVAL" and int(step.command[-1]) == HISTORY_LENGTH for step in steps):
+        assert not {item_id for _, item_id, _ in slate.items} & set(shop.history)
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+def test_the_answer_is_as_the_contract_shows_it(shop: Shop, query: Query, placement: PlacementConfig) -> None:
+    slate, _ = run(shop, query, placement)
+    answer = msgspec.json.decode(msgspec.json.encode(serving.body(slate, "r1")))
+    assert [item["position"] for item in answer["items"]] == list(range(1, len(answer["items"]) + 1))
+    assert set(answer) - {"empty_reason"} == {
+        "recommendation_id", "placement", "strategy", "experiment", "model_version", "fallback_share", "context",
+        "items",
+    }  # fmt: skip
+    assert ("empty_reason" in answer) == (not answer["items"])
+    for item in answer["items"]:
+        assert set(item) == {"item_id", "position", "score", "source", "reason", "product"}
+        assert item["score"] >= 0
+        assert item["reason"]["code"] == STRATEGIES[item["source"]].reason
+        assert "None" not in item["reason"]["text"]
+        assert "{" not in item["reason"]["text"]
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+@example(Shop({}, {"popular": list(range(25))}, []), Query("here"), PlacementConfig("here", ("popular",), 1))
+def test_the_reads_are_few(shop: Shop, query: Query, placement: PlacementConfig) -> None:
+    slate, reads = run(shop, query, placement)
+    proposed = len({n for numbers in shop.lists.values() for n in numbers})
+    assert reads <= 2 + proposed // serving.SPARE
+    if slate.empty_reason in {"no_context", "no_model"}:
+        assert reads == 0
+
+
+@given(QUERIES, PLACEMENTS)
+def test_without_a_model_nothing_is_read(query: Query, placement: PlacementConfig) -> None:
+    slate, reads = run(Shop({}, {}, []), query, placement, version=None)
+    assert (slate.items, slate.empty_reason, reads) == ([], "no_model", 0)
+
+
+def test_an_item_whose_id_looks_like_a_format_is_quoted_as_it_is() -> None:
+    shop = Shop({1: Card("i1", True, 0, 0, "", b"{}")}, {"{0}{count}": [1]}, [])
+    placement = PlacementConfig("here", ("also_viewed",))
+    slate, _ = run(shop, Query("here", items=("{0}{count}",)), placement)
+    [item] = serving.body(slate, "r1")["items"]
+    assert item["reason"]["text"] == "3 shoppers interested in {0}{count} were also interested in this"
+
+
+@pytest.mark.parametrize("length", [1, 50, 100])
+def test_a_slate_from_long_lists_of_many_anchors(length: int) -> None:
+    lists = {f"i{n}": list(range(length)) for n in range(20)}
+    shop = Shop({n: Card(f"x{n}", True, 0, 0, "", b"{}") for n in range(length)}, lists, [])
+    slate, reads = run(shop, Query("here", session_items=tuple(lists)), PlacementConfig("here", ("session",), 50))
+    assert [item_id for _, item_id, _ in slate.items] == [f"x{n}" for n in range(min(length, 50))]
+    assert reads == 2
