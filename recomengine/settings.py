@@ -110,8 +110,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Applications ---------------------------------------------------------------------------------------------------
 SHARED_APPS = [
+    "tenants",  # before django_tenants, whose create_tenant asks for other things
     "django_tenants",
-    "tenants",
     "recomengine",
     "unfold",
     "django.contrib.admin",

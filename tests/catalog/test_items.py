@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from tests.api import Api
 
+pytestmark = pytest.mark.smoke
+
 MUG = {
     "item_id": "mug",
     "title": "Mug",

@@ -18,7 +18,7 @@ from tenants.types import TenantRef
 from tests.api import Api
 from tests.conftest import new_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("gift-shop")]
+pytestmark = [pytest.mark.slow, pytest.mark.smoke, pytest.mark.xdist_group("gift-shop")]
 SOURCE = load.SOURCES["gift-shop"]
 
 

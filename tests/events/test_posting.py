@@ -12,6 +12,8 @@ from events.ingest import RETENTION
 from tests.api import Api
 from tests.events.conftest import Stored
 
+pytestmark = pytest.mark.smoke
+
 VIEW = {"type": "view", "visitor_id": "v1", "item_id": "mug"}
 PURCHASE = {
     "type": "purchase",

@@ -20,6 +20,8 @@ from tests.api import Api
 from tests.events.conftest import Stored
 from tests.events.test_posting import VIEW, ago, send
 
+pytestmark = pytest.mark.smoke
+
 
 def identified(count: int = 1, **fields: Any) -> list[dict[str, Any]]:
     return [VIEW | {"event_id": str(uuid4())} | fields for _ in range(count)]

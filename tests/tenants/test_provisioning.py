@@ -13,6 +13,8 @@ from tenants import provisioning
 from tenants.models import Tenant
 from tenants.provisioning import create_tenant, drop_schema
 
+pytestmark = pytest.mark.smoke
+
 
 def schemas() -> set[str]:
     with connection.cursor() as cursor:

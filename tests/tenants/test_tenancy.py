@@ -13,6 +13,8 @@ from tenants import tenancy
 from tenants.models import Tenant
 from tenants.types import TenantRef
 
+pytestmark = pytest.mark.smoke
+
 
 def search_path() -> str:
     with connection.cursor() as cursor:
