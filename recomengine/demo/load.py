@@ -19,6 +19,7 @@ from recomengine.demo.shops import GIFT_SHOP, HOME_GOODS
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
 from recommendations import training
+from tenants import live
 from tenants.types import TenantRef
 
 EVENTS_AT_ONCE: Final = 1_000
@@ -48,6 +49,7 @@ def load(tenant: TenantRef, progress: Progress) -> None:
     load_events(tenant, source.events(now), now, progress)
     training.train(tenant, lambda doing: progress(f"{tenant.slug}: training, {doing}"))
     history.rebuild(tenant)
+    live.mark_whole(tenant.slug)
 
 
 def load_items(tenant: TenantRef, items: Iterable[dict[str, Any]], progress: Progress) -> None:

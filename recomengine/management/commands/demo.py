@@ -13,7 +13,7 @@ from recomengine.local.errors import LocalServicesError
 from recomengine.local.paths import CHECKOUT, local_dir
 from recomengine.local.ports import require_free_port
 from recomengine.local.supervisor import Supervisor, end_left_over
-from recommendations import publishing, restoring, runs
+from recommendations import restoring, runs
 from tenants import directory
 from tenants.models import Tenant
 from tenants.provisioning import create_tenant
@@ -64,7 +64,7 @@ class Command(BaseCommand):
                 from recomengine.demo.load import load
 
                 load(tenant, say)
-            elif publishing.is_lost(tenant):
+            elif restoring.is_needed(tenant):
                 say(f"{shop.slug}: filling the cache again")
                 restoring.restore(tenant)
         return tenant
