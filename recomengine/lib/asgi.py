@@ -17,6 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 MAX_BODY: Final = 2 * 1024 * 1024
+DISCARDED: Final = 16 * 1024 * 1024
 BODY_TIMEOUT: Final = 15.0
 _encode = msgspec.json.Encoder().encode
 
@@ -99,16 +100,23 @@ async def _joined(receive: Receive) -> bytes:
 
 
 def limited(receive: Receive, most: int) -> Receive:
-    """The same messages, until the body exceeds `most` bytes: then `payload_too_large`."""
+    """The same messages, until the body exceeds `most` bytes: then `payload_too_large`.
+
+    Up to `DISCARDED` bytes more are read first, because a client that is still sending when the connection closes sees
+    that it broke, and not the refusal.
+    """
     size = 0
 
     async def counted() -> MutableMapping[str, Any]:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > most:
-            raise DomainError("payload_too_large", f"A body holds at most {most // 1024 // 1024} MB.")
-        return message
+        if size <= most:
+            return message
+        while message.get("more_body", False) and size <= most + DISCARDED:
+            message = await receive()
+            size += len(message.get("body", b""))
+        raise DomainError("payload_too_large", f"A body holds at most {most // 1024 // 1024} MB.")
 
     return counted
 

@@ -1,117 +1,200 @@
-"""The main job through real processes: a shop's first half hour, over HTTP, with what production runs."""
+"""The API as it runs: granian with two workers, spoken to over real connections."""
 
+import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection
+from psycopg.conninfo import make_conninfo
 
+from recomengine.lib.asgi import MAX_BODY
+from tenants import keys
 from tenants.models import Tenant
-from tenants.provisioning import drop_schema
+from tenants.types import TenantRef
+from tests.conftest import new_key
 
-pytestmark = [pytest.mark.slow, pytest.mark.smoke]
-SLUG = "first-half-hour"
+pytestmark = pytest.mark.slow
+PATIENCE = 60.0
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Http:
+    """A caller over real connections, a new one for each request, so that both workers are met."""
+
+    port: int
+    key: str | None = None
+
+    def call(self, method: str, path: str, data: Any = None, **options: Any) -> Answer:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        own = {"X-API-Key": self.key} if self.key else {}
+        body = data if isinstance(data, bytes | None) or hasattr(data, "__next__") else json.dumps(data).encode()
+        headers = {"Content-Type": "application/json"} | own
+        address = path if path.startswith("/") else f"/api/v1/{path}"
+        client.request(method, address, body, headers, encode_chunked=hasattr(data, "__next__"), **options)
+        response = client.getresponse()
+        answer = Answer(response.status, response.headers, response.read())
+        client.close()
+        return answer
+
+    def get(self, path: str, **params: Any) -> Answer:
+        return self.call("GET", f"{path}?{urlencode(params, doseq=True)}")
+
+    def post(self, path: str, data: Any) -> Answer:
+        return self.call("POST", path, data)
+
+
+def eventually(look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing after {seconds:g} seconds"
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def running(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process group of its own, ended with all its children."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], env=environment, cwd=settings.BASE_DIR, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
 
 
 @pytest.fixture
-def environment(tenants: Any) -> dict[str, str]:
-    """What makes a process of its own use this run's database, Redis and model store."""
-    params = connection.get_connection_params()
-    names = ("host", "port", "user", "password", "dbname")
-    url = " ".join(f"{name}='{params[name]}'" for name in names if params.get(name))
-    own = {"DATABASE_URL": url, "REDIS_URL": settings.REDIS_URL, "RECOMENGINE_MODEL_STORE": str(settings.MODEL_STORE)}
-    return os.environ | own
+def environment(tenant_a: TenantRef) -> dict[str, str]:
+    """The processes work on this test run's own database, Redis and model store."""
+    return {
+        **os.environ,
+        "DATABASE_URL": make_conninfo(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"]),
+        "REDIS_URL": settings.REDIS_URL,
+        "RECOMENGINE_MODEL_STORE": str(settings.MODEL_STORE),
+    }
 
 
-@pytest.fixture
-def address(environment: dict[str, str]) -> Iterator[str]:
-    """Two API processes and a worker."""
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    python = [sys.executable, "-m"]
-    api = [
-        *python,
-        "granian",
-        "--interface",
-        "asgi",
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-        "recomengine.edge:application",
-    ]
-    worker = [*python, "celery", "-A", "recomengine.celery", "worker", "--pool", "solo", "--without-mingle"]
-    started = [subprocess.Popen(command, env=environment) for command in (api, worker)]
+    options = ["--interface", "asgi", "--port", str(port), "--workers", "2", "--no-ws", "--workers-kill-timeout", "10"]
+    with running("granian", *options, "recomengine.edge:application", environment=environment) as process:
+        eventually(lambda: process.poll() is not None or answers(port))
+        yield port, process
+
+
+def answers(port: int) -> bool:
     try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        for process in started:
+        return Http(port).get("/readyz").status == 200
+    except OSError:
+        return False
+
+
+def test_what_the_server_makes_of_http(environment: dict[str, str], tenant_a: TenantRef) -> None:
+    view = {"type": "view", "visitor_id": "v1", "item_id": "mug"}
+    with serving(environment) as (port, _):
+        api = Http(port, new_key(tenant_a))
+        for path in ("recommendations", "strategies", "/healthz"):
+            headed, got = api.call("HEAD", path), api.call("GET", path)
+            assert (headed.status, headed.body) == (got.status, b"")
+        chunks = iter([json.dumps({"events": [view]}).encode()[:20], json.dumps({"events": [view]}).encode()[20:]])
+        assert api.call("POST", "events/batch", chunks).json["accepted"] == 1
+        for path in ("events/batch", "catalog/items/batch"):
+            refused = api.post(path, b" " * (3 * MAX_BODY))
+            assert (refused.status, refused.json["code"]) == (413, "payload_too_large")
+        assert api.call("OPTIONS", "events").status == 204
+        assert (api.get("nowhere").status, api.get("nowhere").json["code"]) == (404, "not_found")
+        assert api.call("PUT", "recommendations", {}).status == 405
+        assert api.get("recommendations", placement="caf\u00e9").status == 400
+        leave_in_the_middle(port, str(api.key))
+        with ThreadPoolExecutor(16) as pool:
+            statuses = list(pool.map(lambda n: api.post("events", view | {"visitor_id": f"v{n}"}).status, range(200)))
+        assert statuses == [202] * 200
+
+
+def leave_in_the_middle(port: int, key: str) -> None:
+    """A client that announces a body and goes away before it is sent."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        head = f"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nContent-Length: 1000\r\n\r\n{{"
+        client.sendall(head.encode())
+
+
+def test_a_revocation_reaches_every_worker_within_a_second(
+    environment: dict[str, str], tenants: tuple[Tenant, Tenant], tenant_a: TenantRef
+) -> None:
+    with serving(environment) as (port, _):
+        api = Http(port, new_key(tenant_a))
+        assert {api.get("recommendations").status for _ in range(20)} == {200}
+        keys.revoke_key(tenants[0], str(api.key).split("_")[2])
+        time.sleep(1)
+        assert {api.get("recommendations").status for _ in range(20)} == {401}
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_what_was_answered_with_202_is_stored_however_the_server_ends(
+    environment: dict[str, str], tenant_a: TenantRef, how: str
+) -> None:
+    accepted: list[str] = []
+    ending = threading.Event()
+
+    def send(worker: int) -> None:
+        for n in range(10_000):
+            visitor = f"v{worker}-{n}"
+            try:
+                answer = api.post("events", {"type": "view", "visitor_id": visitor, "item_id": "mug"})
+            except (OSError, http.client.HTTPException):
+                return
+            if answer.status == 202:
+                accepted.append(visitor)
+            if ending.is_set() and answer.status != 202:
+                return
+
+    with serving(environment) as (port, process), ThreadPoolExecutor(8) as pool:
+        api = Http(port, new_key(tenant_a))
+        senders = [pool.submit(send, worker) for worker in range(8)]
+        eventually(lambda: len(accepted) > 200)
+        ending.set()
+        if how == "killed":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
             process.terminate()
-        for process in started:
-            process.wait(20)
-        drop_schema(f"t_{SLUG.replace('-', '_')}")
-        Tenant.objects.filter(slug=SLUG).delete()
-
-
-def call(address: str, path: str, key: str = "", data: Any = None) -> tuple[int, Any]:
-    body = None if data is None else json.dumps(data).encode()
-    request = urllib.request.Request(f"{address}{path}", body, {"X-API-Key": key, "Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
-
-
-def until(condition: Any, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if found := condition():
-                return found
-        except urllib.error.URLError:
-            pass  # not up yet
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} seconds")
-
-
-def test_a_shops_first_half_hour(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    until(lambda: call(address, "/readyz")[0] == 200)
-    call_command("create_tenant", SLUG, "First Half Hour")
-    capsys.readouterr()
-    call_command("create_key", SLUG, "rw", as_json=True)
-    key = json.loads(capsys.readouterr().out)["key"]
-
-    items = [{"item_id": name, "title": f"{name} cup", "price": "3.50"} for name in ("red", "blue", "green", "plain")]
-    status, result = call(address, "/api/v1/catalog/items/batch", key, {"items": items})
-    assert (status, result["created"]) == (200, 4)
-    orders = [
-        {
-            "type": "purchase",
-            "visitor_id": f"v{n}",
-            "order_id": f"o{n}",
-            "items": [{"item_id": i, "price": "3.50"} for i in pair],
-        }
-        for n, pair in enumerate([("red", "blue")] * 5 + [("red", "green")] * 2)
-    ]
-    status, result = call(address, "/api/v1/events/batch", key, {"events": orders})
-    assert (status, result) == (202, {"accepted": 7, "duplicates": 0, "rejected": []})
-
-    assert call(address, "/api/v1/models/train", key, {})[0] == 202
-    until(lambda: [run for run in call(address, "/api/v1/models", key)[1]["results"] if run["status"] == "published"])
-    asked = "/api/v1/recommendations?strategy=bought_together&item_id=red"
-    answer = until(lambda: (found := call(address, asked, key)[1])["items"] and found)
-    first = answer["items"][0]
-    assert [item["item_id"] for item in answer["items"]][:2] == ["blue", "green"]
-    assert (first["source"], first["reason"]["count"], first["reason"]["because_of"]) == ("bought_together", 5, "red")
-    assert call(address, asked, key.replace("rw", "ro", 1))[0] == 401
+        process.wait(30)
+        for sender in senders:
+            sender.result(30)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT visitor_id FROM {tenant_a.schema}.events_event")
+        stored = [row[0] for row in cursor.fetchall()]
+    assert set(accepted) <= set(stored)
+    assert len(stored) == len(set(stored))
