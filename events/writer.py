@@ -45,7 +45,11 @@ class Job:
             if not self.done.done():  # the request may have been given up
                 how(outcome)
 
-        self.loop.call_soon_threadsafe(settle)
+        try:
+            self.loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            if not self.loop.is_closed():  # closed: nobody waits any more, and this thread has others to serve
+                raise
 
 
 class Writer:

@@ -23,7 +23,7 @@ PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 
 @dataclass(frozen=True)
 class Call:
-    """One method of an address: the scope it takes, what is sent, and what another shop's key gets of shop A's thing."""
+    """One method of an address: its scope, what is sent, and what another shop's key gets of shop A's thing."""
 
     method: str
     path: str

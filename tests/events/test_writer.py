@@ -70,7 +70,9 @@ def outcomes(made: Writer, jobs: Sequence[tuple[str, Any]], meanwhile: Callable[
 def end_connections(name: str) -> int:
     with connect() as connection:
         found = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name]
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database()",  # other test processes share the server
+            [name],
         ).fetchall()
         return len(found)
 

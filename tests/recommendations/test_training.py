@@ -185,6 +185,7 @@ def test_what_a_killed_training_left_is_marked_by_the_next(shop: Api, tenant_a: 
 # --- One at a time --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_a_second_training_is_refused_while_one_is_under_way(
     filled: Api, tenant_a: TenantRef, tenant_b: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_second_training_is_refused_while_one_is_under_way(
     assert training.train(tenant_a).status == Status.PUBLISHED
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_a_training_that_failed_holds_nobody_up(
     filled: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,8 +293,8 @@ def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
 
 def test_a_stored_model_comes_back_as_it_was(shop: Api, tenant_a: TenantRef) -> None:
     version = slate(shop)["model_version"]
-    items = training.read(tenant_a)
-    built, _ = building.build(items.items, items.interactions)
+    data = training.read(tenant_a)
+    built, _ = building.build(data.items, data.interactions)
     loaded = modelstore.load(tenant_a, version)
     assert {name: table.num_rows for name, table in loaded.items()} == {n: t.num_rows for n, t in built.items()}
     assert all(table.schema == modelstore.SCHEMA for table in loaded.values())
