@@ -21,22 +21,26 @@ Command = tuple[str | int, ...]
 
 
 def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> list[Command]:
-    """The Redis commands that add these events to their visitors' histories."""
-    out: list[Command] = []
-    for event in events:
+    """The Redis commands that add these events to their visitors' histories, the newest last and so in front."""
+    added: dict[str, list[str]] = {}
+    for event in sorted(events, key=lambda event: event[0].occurred_at):
         first = event[0]
         letter = LETTERS.get(EventType(first.type))
-        entries = [letter + row.item_id for row in event if letter and row.item_id][-HISTORY_LENGTH:]
+        entries = [letter + row.item_id for row in event if letter and row.item_id]
         if not entries or first.occurred_at < now - KEPT:
             continue
-        names = [visitor_key(slug, first.visitor_id)]
+        added.setdefault(visitor_key(slug, first.visitor_id), []).extend(entries)
         if first.user_id:
-            names.append(user_key(slug, first.user_id))
-        for name in names:
-            out.append(("LPUSH", name, *entries))
-            out.append(("LTRIM", name, 0, HISTORY_LENGTH - 1))
-            out.append(("EXPIRE", name, int(KEPT.total_seconds())))
-    return out
+            added.setdefault(user_key(slug, first.user_id), []).extend(entries)
+    return [command for name, entries in added.items() for command in _prepend(name, entries)]
+
+
+def _prepend(name: str, entries: list[str]) -> list[Command]:
+    return [
+        ("LPUSH", name, *entries[-HISTORY_LENGTH:]),
+        ("LTRIM", name, 0, HISTORY_LENGTH - 1),
+        ("EXPIRE", name, int(KEPT.total_seconds())),
+    ]
 
 
 _RECENT = """

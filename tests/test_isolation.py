@@ -11,6 +11,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from recommendations import training
+from tenants import provisioning
+from tenants.models import Tenant
 from tenants.types import SCOPES, KeyType, Scope, TenantRef
 from tests.api import Answer, Api
 from tests.conftest import new_key
@@ -136,6 +138,15 @@ def test_a_key_opens_what_its_type_allows(edge: Any, shop_a: Api, tenant_a: Tena
             assert (answer.status, answer.json["code"]) == (403, "forbidden"), kind
         else:
             assert answer.status < 300, (kind, answer.body)
+
+
+@each_call
+def test_a_suspended_shop_is_shut(api_a: Api, tenants: tuple[Tenant, Tenant], call: Call) -> None:
+    provisioning.suspend_tenant(tenants[0])
+    if api_a.edge.application.edge is not None:
+        api_a.edge.application.edge.states._states.clear()
+    answer = call.by(api_a)
+    assert (answer.status, answer.json["code"]) == (403, "tenant_suspended")
 
 
 def test_a_method_that_is_none_asks_for_the_key_first(edge: Any, shop_a: Api) -> None:

@@ -33,6 +33,19 @@ def test_what_a_visitor_did_stands_newest_first(api_a: Api, tenant_a: TenantRef)
     assert of_visitor(tenant_a, "v1") == ["pcup", "pmug", "acup", "ccup", "vmug"]
 
 
+def test_a_batch_is_put_in_the_order_of_time(api_a: Api, tenant_a: TenantRef) -> None:
+    late = [VIEW | {"item_id": f"i{n}", "occurred_at": ago(minutes=n)} for n in (3, 1, 4, 2)]
+    send(api_a, *late)
+    assert of_visitor(tenant_a, "v1") == ["vi1", "vi2", "vi3", "vi4"]
+
+
+def test_a_visitors_batch_is_one_write(tenant_a: TenantRef) -> None:
+    context = ingest.Context(clock.now(), "EUR")
+    events = [ingest.to_rows(EventIn(**VIEW | {"user_id": "u1"}), context) for _ in range(100)]
+    commands = history.commands(tenant_a.slug, events, context.now)
+    assert [command[0] for command in commands] == ["LPUSH", "LTRIM", "EXPIRE"] * 2
+
+
 @pytest.mark.parametrize("kind", ["impression", "remove_from_cart", "refund"])
 def test_other_types_leave_no_trace(api_a: Api, tenant_a: TenantRef, kind: str) -> None:
     assert send(api_a, VIEW | {"type": kind})["accepted"] == 1
