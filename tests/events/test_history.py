@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from events import history
-from events.types import HISTORY_LENGTH
-from recomengine.lib import naming, redis
+from events import history, ingest
+from events.types import HISTORY_LENGTH, EventIn
+from recomengine.lib import clock, naming, redis
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.events.test_posting import PURCHASE, VIEW, ago, send
