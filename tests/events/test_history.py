@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from events import history, ingest
-from events.types import HISTORY_LENGTH, EventIn
+from events.types import HISTORY_LENGTH
 from recomengine.lib import clock, naming, redis
 from tenants.types import TenantRef
 from tests.api import Api
@@ -41,8 +42,8 @@ def test_a_batch_is_put_in_the_order_of_time(api_a: Api, tenant_a: TenantRef) ->
 
 def test_a_visitors_batch_is_one_write(tenant_a: TenantRef) -> None:
     context = ingest.Context(clock.now(), "EUR")
-    events = [ingest.to_rows(EventIn(**VIEW | {"user_id": "u1"}), context) for _ in range(100)]
-    commands = history.commands(tenant_a.slug, events, context.now)
+    batch = ingest.from_batch(msgspec.json.encode({"events": [VIEW | {"user_id": "u1"}] * 100}), context)
+    commands = history.commands(tenant_a.slug, batch.events, context.now)
     assert [command[0] for command in commands] == ["LPUSH", "LTRIM", "EXPIRE"] * 2
 
 

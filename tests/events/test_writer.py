@@ -60,7 +60,9 @@ def outcomes(made: Writer, jobs: Sequence[tuple[str, Any]], meanwhile: Callable[
         tasks = []
         for schema, events in jobs:
             tasks.append(asyncio.create_task(made.write(schema, events)))
-            await asyncio.sleep(0.02)  # so that the first is under way before the others come
+            await asyncio.sleep(0)
+            while len(tasks) == 1 and made._jobs.qsize():
+                await asyncio.sleep(0.01)  # until the first is under way; the others find it so
         await asyncio.to_thread(meanwhile)
         return await asyncio.gather(*tasks, return_exceptions=True)
 
