@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from catalog import cards, items
 from catalog.models import Item
 from catalog.types import ItemIn
-from recomengine.lib.api import CursorPages
+from recomengine.lib.api import CursorPages, PageSchema, RejectionSchema
 from recomengine.lib.decoding import parse_json
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
@@ -43,13 +43,6 @@ class ItemBatchSchema(serializers.Serializer[Any]):
     items = ItemSchema(many=True)
 
 
-class RejectionSchema(serializers.Serializer[Any]):
-    index = serializers.IntegerField()
-    code = serializers.CharField()
-    message = serializers.CharField()
-    pointer = serializers.CharField()
-
-
 class ItemBatchResultSchema(serializers.Serializer[Any]):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
@@ -57,9 +50,7 @@ class ItemBatchResultSchema(serializers.Serializer[Any]):
     rejected = RejectionSchema(many=True)
 
 
-class ItemPageSchema(serializers.Serializer[Any]):
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+class ItemPageSchema(PageSchema):
     results = ItemSchema(many=True)
 
 

@@ -15,19 +15,10 @@ from django.db.models import QuerySet
 from catalog import cards
 from catalog.models import Item
 from catalog.types import MAX_BATCH, ItemIn
-from recomengine.lib.decoding import field_error, rows_of
+from recomengine.lib.decoding import Rejection, field_error, rows_of
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.types import TenantRef
-
-
-class Rejection(msgspec.Struct):
-    """A row that was not taken, and why."""
-
-    index: int
-    code: str
-    message: str
-    pointer: str = ""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from events.models import Event
 from events.types import EventType
-from recomengine.lib.api import CursorPages, HotEndpoint
+from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema, RejectionSchema
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.authentication import caller_of
@@ -50,11 +50,8 @@ class EventBatchSchema(serializers.Serializer[Any]):
     events = EventSchema(many=True)
 
 
-class RejectedEventSchema(serializers.Serializer[Any]):
-    index = serializers.IntegerField()
-    code = serializers.CharField()
-    message = serializers.CharField()
-    pointer = serializers.CharField()
+class RejectedEventSchema(RejectionSchema):
+    pass
 
 
 class AcceptedSchema(serializers.Serializer[Any]):
@@ -74,9 +71,7 @@ class StoredEventSchema(serializers.ModelSerializer[Event]):
         ]  # fmt: skip
 
 
-class StoredEventPageSchema(serializers.Serializer[Any]):
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+class StoredEventPageSchema(PageSchema):
     results = StoredEventSchema(many=True)
 
 

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import msgspec
 
-from events.types import MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, EventRow, EventType, LineIn, Rejection
-from recomengine.lib.decoding import field_error, parse_json, rows_of
+from events.types import MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, EventRow, EventType, LineIn
+from recomengine.lib.decoding import Rejection, field_error, parse_json, rows_of
 from recomengine.lib.errors import DomainError
 
 RETENTION: Final = timedelta(days=396)

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from recomengine.lib import naming
+from recomengine.lib.decoding import Rejection
 from recomengine.lib.fields import Currency, Identifier, Instant, check_amount
 
 MAX_BATCH = 100
@@ -82,15 +83,6 @@ class EventRow(NamedTuple):
     placement: str | None
     position: int | None
     properties: str | None
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """An event that was not taken, and why."""
-
-    index: int
-    code: str
-    message: str
-    pointer: str = ""
 
 
 class Accepted(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recomengine.lib.api import CursorPages, HotEndpoint
+from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema
 from recomengine.lib.errors import DomainError
 from recommendations import placements, queueing
 from recommendations.models import ModelRun, Placement
@@ -101,9 +101,7 @@ class PlacementSchema(serializers.ModelSerializer[Placement]):
         return cascade
 
 
-class PlacementPageSchema(serializers.Serializer[Any]):
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+class PlacementPageSchema(PageSchema):
     results = PlacementSchema(many=True)
 
 
@@ -199,9 +197,7 @@ class ModelRunSchema(serializers.ModelSerializer[ModelRun]):
         ]  # fmt: skip
 
 
-class ModelRunPageSchema(serializers.Serializer[Any]):
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+class ModelRunPageSchema(PageSchema):
     results = ModelRunSchema(many=True)
 
 

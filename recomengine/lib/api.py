@@ -14,7 +14,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from kombu import exceptions as kombu
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -142,6 +142,19 @@ class CursorPages(BasePagination):
             return None
         cursor = signing.dumps([backward, msgspec.to_builtins(rows[0].pk)], salt=urlsplit(self._url).path)
         return str(replace_query_param(self._url, "cursor", cursor))
+
+
+# What lists and batches have in common in the OpenAPI schema. A docstring here would describe every schema built on it.
+class PageSchema(serializers.Serializer[Any]):
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class RejectionSchema(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+    pointer = serializers.CharField()
 
 
 class HotEndpoint(APIView):

@@ -16,6 +16,15 @@ _NAMED = re.compile(r"`([^`]*)` (?:must|has)")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
 
+class Rejection(msgspec.Struct, frozen=True):
+    """A row of a batch that was not taken, and why."""
+
+    index: int
+    code: str
+    message: str
+    pointer: str = ""
+
+
 def rows_of(body: bytes, name: str, limit: int) -> list[msgspec.Raw]:
     """The undecoded rows of a batch: `{"<name>": […]}`, or a bare array.
 
