@@ -16,7 +16,7 @@ django.setup()
 import structlog  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
-from django.db import InterfaceError, OperationalError  # noqa: E402
+from django.db import InterfaceError, OperationalError, connection  # noqa: E402
 
 from events import hot as events_hot  # noqa: E402
 from events.writer import Writer  # noqa: E402
@@ -38,9 +38,12 @@ from recomengine.lib.asgi import (  # noqa: E402
 from recomengine.lib.errors import DomainError  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
+from tenants import people, tokens  # noqa: E402
 from tenants.keycache import KeyCache  # noqa: E402
-from tenants.keys import presented_key  # noqa: E402
+from tenants.keys import presented_bearer, presented_key  # noqa: E402
+from tenants.limits import Leases  # noqa: E402
 from tenants.live import LiveStates  # noqa: E402
+from tenants.types import Caller, LiveState  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
@@ -57,29 +60,53 @@ class Edge:
         self.mux = RedisMux(settings.REDIS_URL)
         self.states = LiveStates(self.mux)
         self.keys = KeyCache(self.states)
+        self.leases = Leases(self.mux)
         self.placements = recommendations_hot.Placements(self.mux)
         self.writer = Writer(postgres.connect)
 
     async def answer(self, request: Request) -> Response:
-        """The response to a hot request; refusals are problems."""
+        """The response to a hot request; refusals are problems.
+
+        It is shared with the origins of the caller's key. Where no caller is known there is nothing to keep from a
+        page, except that its origin is not welcome.
+        """
+        caller = None
         try:
-            text = presented_key(
-                request.header(b"x-api-key"), request.header(b"authorization"), request.parameter("key")
-            )
-            caller, state = await self.keys.authenticate(text, request.origin)
-            if request.path == RECOMMENDATIONS:
-                response = await recommendations_hot.respond(request, caller, state, self.placements, self.mux)
-            else:
-                response = await events_hot.post(request, caller, self.writer, self.mux)
+            caller, state = await self.authenticate(request)
+            response = await self.serve_caller(request, caller, state)
         except DomainError as error:
             response = problem_response(error)
+            response.shared = error.code != "origin_not_allowed"
         except RedisUnavailable as error:
             log.warning("redis unavailable", path=request.path, error=str(error))
             response = problem_response(DomainError("overloaded", "The model cache is away; try again.", retry_after=1))
         except (OperationalError, InterfaceError) as error:  # raised by a key that is not known yet
             log.warning("database unavailable", path=request.path, error=str(error))
             response = problem_response(DomainError("store_unavailable", retry_after=2))
+        if caller is not None and request.origin is not None:
+            response.shared = caller.shares_with(request.origin)
         return response
+
+    async def serve_caller(self, request: Request, caller: Caller, state: LiveState) -> Response:
+        """The response to somebody who is known."""
+        if caller.suspended:
+            raise DomainError("tenant_suspended")
+        await self.leases.take(caller)
+        if request.path == RECOMMENDATIONS:
+            return await recommendations_hot.respond(request, caller, state, self.placements, self.mux)
+        return await events_hot.post(request, caller, state, self.writer, self.mux)
+
+    async def authenticate(self, request: Request) -> tuple[Caller, LiveState]:
+        """Who calls: a key, or a person's token, which is looked up anew each time."""
+        authorization, named = request.header(b"authorization"), request.header(b"x-tenant")
+        text = presented_key(request.header(b"x-api-key"), authorization, request.parameter("key"))
+        if text is not None:
+            return await self.keys.authenticate(text, request.origin, named)
+        token = presented_bearer(authorization)
+        if not token:
+            raise DomainError("authentication_required", "Send a key in the X-API-Key header.")
+        caller = await asyncio.to_thread(_person, token, named)
+        return caller, await self.states.get(caller.tenant.slug)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request.of(scope)
@@ -100,8 +127,16 @@ class Edge:
         await respond(send, request, response)
 
     async def close(self) -> None:
+        await self.keys.close()
         await asyncio.to_thread(self.writer.close)
         await self.mux.close()
+
+
+def _person(token: str, named: str | None) -> Caller:
+    try:
+        return people.caller(tokens.person_of(token), named)
+    finally:
+        connection.close()
 
 
 class Application:

@@ -4,6 +4,7 @@ Nothing needs to be set for local work: without DATABASE_URL and REDIS_URL the e
 used. `RECOMENGINE_ENV=production` refuses to start with a default secret or without real servers.
 """
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def server_url(name: str, local: str) -> str:
 
 SECRET_KEY = secret("DJANGO_SECRET_KEY")
 API_KEY_PEPPER = secret("RECOMENGINE_API_KEY_PEPPER")
+API_KEY_OLD_PEPPERS = env.list(
+    "RECOMENGINE_API_KEY_OLD_PEPPERS", default=[]
+)  # keys move to the new one as they are used
+
+
+def derived(purpose: str) -> bytes:
+    """A key of its own for one purpose, so that no two of them share one."""
+    return hashlib.blake2b(purpose.encode(), key=SECRET_KEY.encode()[:64], digest_size=32).digest()
+
 
 API_PORT = env.int("RECOMENGINE_API_PORT", default=5009)
 DASHBOARD_PORT = env.int("RECOMENGINE_DASHBOARD_PORT", default=3109)
@@ -75,7 +85,7 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        "OPTIONS": {**parts, "pool": {"min_size": 1, "max_size": 10, "timeout": 10}},
+        "OPTIONS": {**parts, "pool": {"min_size": 1, "max_size": 10, "timeout": 30}},
     }
 
 
@@ -104,6 +114,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "train-tenants-with-new-events": {"task": "recommendations.train_stale", "schedule": timedelta(hours=1)},
+    "keep-usage": {"task": "tenants.keep_usage", "schedule": timedelta(minutes=5)},
+    "forget-expired-tokens": {"task": "tenants.forget_expired", "schedule": timedelta(days=1)},
     "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
 }
@@ -120,12 +132,18 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
     "django_cotton",
     "heroicons",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "rest_framework_simplejwt.token_blacklist",
 ]
 TENANT_APPS = ["catalog", "events", "experiments", "recommendations", "widgets", "analytics"]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
@@ -142,6 +160,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
 ]
 ROOT_URLCONF = "recomengine.urls"
 WSGI_APPLICATION = "recomengine.wsgi.application"
@@ -168,9 +188,51 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-LOGIN_URL = reverse_lazy("login")
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/login/"
+SIGN_UP_OPEN = env.bool("RECOMENGINE_SIGN_UP_OPEN", default=True)
+SIGN_UPS_PER_HOUR = env.int("RECOMENGINE_SIGN_UPS_PER_HOUR", default=20 if PRODUCTION else 1000)  # from one address
+TRUSTED_PROXIES = env.int("RECOMENGINE_TRUSTED_PROXIES", default=0)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+ACCOUNT_ADAPTER = "tenants.accounts.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # the other sessions and tokens end, this one goes on
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(DASHBOARD_URL).scheme
+ACCOUNT_RATE_LIMITS = {
+    "login": "100/m/ip",
+    "login_failed": "20/m/ip,5/10m/key",  # five wrong passwords lock an account for ten minutes
+    "signup": None,  # tenants.limits counts them, without a lock that many would wait for
+    "reset_password": "20/m/ip,5/h/key",
+}
+SECOND_FACTOR_KEY = derived("second factors")
+MFA_ADAPTER = "tenants.accounts.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "RecomEngine"
+EMAIL = env.email_url("RECOMENGINE_EMAIL_URL", default="consolemail://")
+vars().update(EMAIL)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("RECOMENGINE_EMAIL_FROM", default="RecomEngine <no-reply@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+SIMPLE_JWT = {
+    "SIGNING_KEY": derived("tokens").hex(),
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "CHECK_REVOKE_TOKEN": True,  # a new password ends them
+    "UPDATE_LAST_LOGIN": True,
+    "ISSUER": "recomengine",
+    "AUDIENCE": "recomengine-api",
+}
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 TLS = urlsplit(DASHBOARD_URL).scheme == "https"  # ended by a proxy that sets X-Forwarded-Proto
@@ -211,8 +273,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- API ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.TenantAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["tenants.authentication.WithinLimits"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

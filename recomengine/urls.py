@@ -8,6 +8,7 @@ from recomengine import health
 from widgets import demo, sdk_files
 
 api: list[URLPattern | URLResolver] = [
+    path("", include("tenants.urls")),
     path("", include("catalog.urls")),
     path("", include("events.urls")),
     path("", include("recommendations.urls")),

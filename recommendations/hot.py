@@ -31,7 +31,7 @@ class Placements:
 async def respond(request: Request, caller: Caller, state: LiveState, known: Placements, mux: RedisMux) -> Response:
     """Answer one request for recommendations."""
     if not caller.allows(Scope.RECOMMEND):
-        raise DomainError("forbidden", f"A key of type '{caller.key_type}' may not read recommendations.")
+        raise DomainError("forbidden", f"{caller.title} may not read recommendations.")
     query = (
         parsing.from_json(request.body)
         if request.method == "POST"

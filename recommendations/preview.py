@@ -21,7 +21,7 @@ def slate(tenant: TenantRef, query: Query) -> Slate:
         while True:
             pipeline = client.pipeline(transaction=False)
             for command in commands:
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+                pipeline.execute_command(*command)
             commands = reads.send(pipeline.execute())
     except StopIteration as done:
         answer: Slate = done.value

@@ -10,10 +10,8 @@ from functools import wraps
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.functional import SimpleLazyObject
@@ -21,7 +19,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from tenants.models import Tenant, User
+from tenants.models import Tenant
+from tenants.people import open_to
 from tenants.types import TenantRef
 
 SESSION_KEY: Final = "shop"
@@ -46,13 +45,6 @@ class Shop:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
-
-
-def open_to(user: User | AnonymousUser) -> QuerySet[Tenant]:
-    """The shops a person may open: those of the memberships, and every shop for the platform's staff."""
-    if not user.is_authenticated:
-        return Tenant.objects.none()
-    return Tenant.objects.all() if user.is_staff else Tenant.objects.filter(memberships__user=user)
 
 
 def current_shop(request: HttpRequest) -> Shop | None:

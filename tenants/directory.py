@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import structlog
+from django.db.models import QuerySet
 
 from recomengine.lib.errors import DomainError
 from tenants.models import Tenant
@@ -16,11 +17,11 @@ def get(slug: str) -> TenantRef:
     return get_model(slug).ref
 
 
-def get_model(slug: str) -> Tenant:
-    """The tenant's row, for what changes it; `not_found` if there is none."""
-    tenant = Tenant.objects.filter(slug=slug).first()
+def get_model(slug: str, among: QuerySet[Tenant] | None = None) -> Tenant:
+    """The tenant's row, for what changes it; `not_found` if there is none, or none among those given."""
+    tenant = (Tenant.objects.all() if among is None else among).filter(slug=slug).first()
     if tenant is None:
-        raise DomainError("not_found", f"There is no tenant {slug!r}.")
+        raise DomainError("not_found", f"There is no tenant {slug!r} here.")
     return tenant
 
 

@@ -1,16 +1,18 @@
 """A tenant's live state in Redis: a few marks and a pointer that every serving process follows within a second.
 
 One hash, `{slug}:live`: `auth` is another with every change of keys and status, `config` with every change of
-placements, `model` names the published model version, `whole` says that Redis lost nothing. A process reads it again on
+placements, `model` names the published model version, `whole` says that Redis lost nothing, `events:2026-11` counts
+the events accepted in that month. A process reads it again on
 the first request after `MAX_AGE` seconds. The marks are random: a counter that a flush set back could come to a value
 again that some process goes by.
 """
 
 import secrets
 import time
+from datetime import datetime
 from typing import Final
 
-from recomengine.lib import naming, redis
+from recomengine.lib import clock, naming, redis
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
 from tenants.types import LiveState
 
@@ -21,9 +23,14 @@ def live_key(slug: str) -> str:
     return naming.key(slug, "live")
 
 
-def changed(slug: str, what: str) -> None:
+def changed(slug: str, *what: str) -> None:
     """Tell every process that `what` ("auth" or "config") of this tenant is no longer what it was."""
-    redis.client().hset(live_key(slug), what, secrets.token_hex(8))
+    redis.client().hset(live_key(slug), mapping={each: secrets.token_hex(8) for each in what})
+
+
+def events_field(moment: datetime) -> str:
+    """The field that counts the events accepted in a moment's month (UTC)."""
+    return f"events:{moment:%Y-%m}"
 
 
 def mark_whole(slug: str) -> None:
@@ -49,9 +56,11 @@ class LiveStates:
         if known is not None and now - known[0] < MAX_AGE:
             return known[1]
         try:
-            flat = await self._mux.execute("HMGET", live_key(slug), "auth", "config", "model")
+            month = events_field(clock.now())
+            flat = await self._mux.execute("HMGET", live_key(slug), "auth", "config", "model", month)
         except RedisUnavailable:
             return known[1] if known else LiveState(b"unknown", b"unknown", None)
-        state = LiveState(flat[0] or b"0", flat[1] or b"0", flat[2].decode() if flat[2] else None)
+        model = flat[2].decode() if flat[2] else None
+        state = LiveState(flat[0] or b"0", flat[1] or b"0", model, int(flat[3] or 0))
         self._states[slug] = (now, state)
         return state

@@ -1,19 +1,46 @@
 """Tenants, people and keys: everything in the public schema."""
 
+from datetime import datetime
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 from django_tenants.models import DomainMixin, TenantMixin
 
-from tenants.types import Caller, KeyType, TenantRef
+from tenants import plans
+from tenants.types import SCOPES, Actor, Caller, KeyType, Role, TenantRef
 
 slug_validator = RegexValidator(
     r"^[a-z][a-z0-9-]{1,39}\Z", "Use 2 to 40 lower-case letters, digits and hyphens, beginning with a letter."
 )
+
+origin_validator = RegexValidator(
+    r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?)\Z",
+    "An origin is a scheme and a host, and a port if it is not the usual one: https://shop.example",
+)
+
+
+def validate_timezone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError("Use a name of the IANA time zone database, e.g. Europe/Berlin.", code="invalid")
+
+
+def origins_field() -> "ArrayField[Any, Any]":
+    return ArrayField(
+        models.CharField(max_length=200, validators=[origin_validator]), default=list, blank=True, size=50
+    )
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    def existing(self) -> "TenantQuerySet":
+        """Those that are not deleted; a deleted one waits to be purged and exists for nobody but the operators."""
+        return self.exclude(status=Tenant.Status.DELETED)
 
 
 class Tenant(TenantMixin):
@@ -22,17 +49,32 @@ class Tenant(TenantMixin):
     class Status(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        DELETED = "deleted"
 
     auto_create_schema = False  # tenants.provisioning does it, and undoes it when it fails
 
     slug = models.CharField(max_length=40, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=120)
     currency = models.CharField(max_length=3, default="EUR", validators=[RegexValidator(r"^[A-Z]{3}\Z")])
-    timezone = models.CharField(max_length=64, default="UTC")
-    locale = models.CharField(max_length=16, default="en")
+    timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
+    locale = models.CharField(
+        max_length=16,
+        default="en",
+        validators=[
+            RegexValidator(r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?\Z", "Use a language tag, e.g. de or pt-BR.")
+        ],
+    )
     notice = models.CharField(max_length=200, blank=True, help_text="Shown beside the shop's data, e.g. “simulated”.")
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    plan = models.CharField(max_length=16, choices=plans.CHOICES, default=plans.BY_OPERATORS)
+    allowed_origins = origins_field()
+    requires_second_factor = models.BooleanField(
+        default=False, help_text="Members open the shop only with a second factor."
+    )
     created_at = models.DateTimeField(db_default=Now())
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TenantQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -42,7 +84,7 @@ class Tenant(TenantMixin):
 
     @property
     def ref(self) -> TenantRef:
-        return TenantRef(self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale)
+        return TenantRef(self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale, self.plan)
 
 
 class Domain(DomainMixin):
@@ -84,18 +126,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
+ROLES = [(role.value, role.value) for role in Role]
+
+
 class Membership(models.Model):
     """A person's role in a tenant."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner"
-        ADMIN = "admin"
-        EDITOR = "editor"
-        VIEWER = "viewer"
-
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+    role = models.CharField(max_length=16, choices=ROLES, default=Role.VIEWER)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -105,11 +144,30 @@ class Membership(models.Model):
         return f"{self.user_id} in {self.tenant_id}: {self.role}"
 
 
+class Invitation(models.Model):
+    """An invitation to a tenant, sent by email; only the digest of its token is kept."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=ROLES, default=Role.VIEWER)
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the token in the link.")
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint("tenant", Lower("email"), name="one_invitation_per_email")]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.tenant_id}: {self.role}"
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self) -> "ApiKeyQuerySet":
-        """Neither revoked nor expired at this moment."""
+        """Neither revoked nor expired at this moment, of a tenant that exists."""
         unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=Now())
-        return self.filter(unexpired, revoked_at=None)
+        return self.filter(unexpired, revoked_at=None).exclude(tenant__status=Tenant.Status.DELETED)
 
 
 class ApiKey(models.Model):
@@ -122,7 +180,12 @@ class ApiKey(models.Model):
     )
     name = models.CharField(max_length=80, blank=True)
     digest = models.CharField(max_length=64, help_text="HMAC-SHA256 of the secret, keyed with the server's pepper.")
-    allowed_origins = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    pepper_id = models.CharField(max_length=8, blank=True, help_text="Which pepper that was; empty: not known.")
+    allowed_origins = origins_field()
+    requests_per_second = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Its own limit, beside the tenant's."
+    )
+    made_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="made")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -136,8 +199,72 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"rec_{self.type}_{self.key_id}_…"
 
+    def status_at(self, moment: datetime) -> str:
+        """Whether the key is `active`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= moment else "active"
+
     @property
     def caller(self) -> Caller:
-        suspended = self.tenant.status == Tenant.Status.SUSPENDED
-        origins = tuple(self.allowed_origins)
-        return Caller(self.tenant.ref, self.key_id, KeyType(self.type), origins, suspended, self.expires_at)
+        kind = KeyType(self.type)
+        publishable = kind is KeyType.PUBLISHABLE
+        return Caller(
+            tenant=self.tenant.ref,
+            kind=Actor.KEY,
+            name=self.key_id,
+            title=f"A key of type '{kind}'",
+            scopes=SCOPES[kind],
+            suspended=self.tenant.status == Tenant.Status.SUSPENDED,
+            origins=tuple(self.allowed_origins or self.tenant.allowed_origins) if publishable else None,
+            expires_at=self.expires_at,
+            requests_per_second=self.requests_per_second,
+        )
+
+
+class Usage(models.Model):
+    """The events that a tenant was credited with in a month; Redis counts, this is what is kept of it."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="usage")
+    month = models.DateField(help_text="The first day of the month, in UTC.")
+    events = models.PositiveBigIntegerField(default=0)
+    warned_at = models.FloatField(default=0, help_text="The share of the plan at which the owners were last told.")
+
+    class Meta:
+        ordering = ["-month"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "month"], name="one_usage_per_month")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} in {self.month:%Y-%m}: {self.events}"
+
+
+class AuditEntry(models.Model):
+    """What somebody did: append-only, which a trigger enforces (see the migration).
+
+    It outlives what it is about; `tenant` is therefore no constraint, and ids of tenants are never used again.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.DO_NOTHING, db_constraint=False, null=True, blank=True, related_name="audit_entries"
+    )
+    at = models.DateTimeField(db_default=Now())
+    actor_kind = models.CharField(max_length=16)
+    actor = models.CharField(max_length=254)
+    address = models.CharField(max_length=45, blank=True, help_text="The IP address it came from.")
+    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=64)
+    object_type = models.CharField(max_length=32)
+    object_id = models.CharField(max_length=254)
+    before: "models.JSONField[Any, Any]" = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after: "models.JSONField[Any, Any]" = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="audit_of_a_tenant"),
+            models.Index(fields=["action", "-id"], name="audit_of_an_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_id} by {self.actor}"

@@ -1,26 +1,56 @@
 """Making tenants: the row, the schema, and what every new shop starts with."""
 
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
 import psycopg
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from recomengine.lib.errors import DomainError
-from tenants import live, tenancy
-from tenants.models import Tenant
+from tenants import audit, keys, plans, tenancy
+from tenants.models import Membership, Tenant, User
+from tenants.types import PLATFORM, Actor, KeyType, Role
+
+TOLD: Final = ["slug", "name", "currency", "timezone", "locale", "plan"]
+FIRST_KEYS: Final = {
+    KeyType.PUBLISHABLE: "Browser SDK",
+    KeyType.READ_ONLY: "Server, reading",
+    KeyType.READ_WRITE: "Server, writing",
+}
+MAX_OWN: Final = 5  # shops that one person may open by herself
 
 
-def create_tenant(slug: str, name: str, *, currency: str = "EUR", notice: str = "") -> Tenant:
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """What a shop starts with; a slug is made from the name if there is none."""
+
+    name: str
+    slug: str = ""
+    currency: str = "EUR"
+    timezone: str = "UTC"
+    locale: str = "en"
+    allowed_origins: tuple[str, ...] = ()
+
+
+def create_tenant(
+    slug: str, name: str, *, currency: str = "EUR", notice: str = "", plan: str = plans.BY_OPERATORS,
+    timezone: str = "UTC", locale: str = "en", allowed_origins: tuple[str, ...] = (), by: Actor = PLATFORM,
+) -> Tenant:  # fmt: skip
     """Create a tenant with a migrated schema; nothing is left behind if that fails."""
-    tenant = Tenant(slug=slug, name=name, currency=currency, notice=notice, schema_name="t_" + slug.replace("-", "_"))
-    try:
-        tenant.full_clean()
-    except ValidationError as error:
-        code = "conflict" if Tenant.objects.filter(slug=slug).exists() else "invalid"
-        raise DomainError(code, "; ".join(error.messages)) from error
+    tenant = Tenant(
+        slug=slug, name=name, currency=currency, notice=notice, plan=plan, timezone=timezone, locale=locale,
+        allowed_origins=list(allowed_origins), schema_name="t_" + slug.replace("-", "_"),
+    )  # fmt: skip
+    validate(tenant)
     _claim(tenant)
     try:
         call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
+        audit.record(by, "tenant.created", tenant, tenant, after=audit.values(tenant, TOLD))
     except BaseException:
         drop_schema(tenant.schema_name)
         tenant.delete()
@@ -28,6 +58,60 @@ def create_tenant(slug: str, name: str, *, currency: str = "EUR", notice: str = 
     finally:
         tenancy.leave()
     return tenant
+
+
+def validate(tenant: Tenant) -> None:
+    """Refuse wrong values by their names, and a slug that is taken as a `conflict`."""
+    try:
+        tenant.full_clean()
+    except ValidationError as error:
+        taken = Tenant.objects.filter(slug=tenant.slug).exclude(pk=tenant.pk).exists()
+        if taken:
+            raise DomainError("conflict", f"There is a tenant {tenant.slug!r} already.") from error
+        wrong = [(field, text) for field, texts in error.message_dict.items() for text in texts]
+        raise DomainError(
+            "invalid",
+            "; ".join(text for _, text in wrong),
+            errors=[{"pointer": f"/{field}", "code": "invalid", "message": text} for field, text in wrong],
+        ) from error
+
+
+def open_shop(owner: User, new: NewTenant, *, by: Actor) -> tuple[Tenant, dict[KeyType, keys.Token]]:
+    """Create a tenant on the plan of sign-ups that a person owns, with a first key of each type.
+
+    Raises `too_many_tenants` for a person who owns `MAX_OWN` already, and whatever `create_tenant` does.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=owner.pk)  # one after the other, or the limit is none
+        if owner.memberships.filter(role=Role.OWNER).count() >= MAX_OWN:
+            raise DomainError("too_many_tenants", f"A person may open {MAX_OWN} shops; ask the operators for more.")
+        tenant, made = open_for_others(new, plans.SIGN_UP, by=by)
+        member = Membership.objects.create(user=owner, tenant=tenant, role=Role.OWNER)
+        audit.record(by, "member.joined", ("membership", owner.email), tenant, after={"role": member.role})
+    return tenant, made
+
+
+def open_for_others(
+    new: NewTenant, plan: str = plans.BY_OPERATORS, *, by: Actor
+) -> tuple[Tenant, dict[KeyType, keys.Token]]:
+    """Create a tenant that nobody owns yet, with a first key of each type."""
+    with transaction.atomic():
+        tenant = create_tenant(
+            new.slug or free_slug(new.name), new.name, currency=new.currency, timezone=new.timezone,
+            locale=new.locale, allowed_origins=new.allowed_origins, plan=plan, by=by,
+        )  # fmt: skip
+        first = FIRST_KEYS.items()
+        made = {kind: keys.create_key(tenant, kind, keys.KeySettings(name), by=by) for kind, name in first}
+    return tenant, made
+
+
+def free_slug(name: str) -> str:
+    """A slug that reads like the name; with a few random characters if it is taken or names nothing."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:32].strip("-")
+    if len(slug) >= 2 and not Tenant.objects.filter(slug=slug).exists():
+        return slug
+    return f"{slug or 'shop'}-{secrets.token_hex(3)}"
 
 
 def _claim(tenant: Tenant) -> None:
@@ -48,17 +132,3 @@ def drop_schema(schema: str) -> None:
     tenancy.leave()
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {connection.ops.quote_name(schema)} CASCADE")
-
-
-def suspend_tenant(tenant: Tenant) -> None:
-    _set_status(tenant, Tenant.Status.SUSPENDED)
-
-
-def activate_tenant(tenant: Tenant) -> None:
-    _set_status(tenant, Tenant.Status.ACTIVE)
-
-
-def _set_status(tenant: Tenant, status: Tenant.Status) -> None:
-    tenant.status = status
-    tenant.save(update_fields=["status"])
-    transaction.on_commit(lambda: live.changed(tenant.slug, "auth"))

@@ -131,4 +131,5 @@ def as_new(tenant: TenantRef) -> TenantRef:
 
 
 def new_key(tenant: TenantRef, key_type: KeyType = KeyType.READ_WRITE, **options: Any) -> str:
-    return str(keys.create_key(Tenant.objects.get(slug=tenant.slug), key_type, **options))
+    chosen = keys.KeySettings(**options)
+    return str(keys.create_key(Tenant.objects.get(slug=tenant.slug), key_type, chosen))

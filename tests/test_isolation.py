@@ -11,7 +11,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from recommendations import training
-from tenants import provisioning
+from tenants import changing
 from tenants.models import Tenant
 from tenants.types import SCOPES, KeyType, Scope, TenantRef
 from tests.api import Answer, Api
@@ -142,7 +142,7 @@ def test_a_key_opens_what_its_type_allows(edge: Any, shop_a: Api, tenant_a: Tena
 
 @each_call
 def test_a_suspended_shop_is_shut(api_a: Api, tenants: tuple[Tenant, Tenant], call: Call) -> None:
-    provisioning.suspend_tenant(tenants[0])
+    changing.suspend_tenant(tenants[0])
     if api_a.edge.application.edge is not None:
         api_a.edge.application.edge.states._states.clear()
     answer = call.by(api_a)

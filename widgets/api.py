@@ -46,10 +46,16 @@ class ConfigView(APIView):
         return get_conditional_response(request, etag=etag, response=response) or response
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Let the page that asks read every answer, refusals too; a cache keeps keys and origins apart."""
+        """Let pages of the key's origins read every answer, refusals too; a cache keeps keys and origins apart."""
         response = super().finalize_response(request, response, *args, **kwargs)
         origin = request.headers.get("Origin")
-        if origin:
+        if origin and self._is_shared_with(origin, request, response):
             response["Access-Control-Allow-Origin"] = origin
         patch_vary_headers(response, ["Origin", "X-API-Key", "Authorization"])
         return response
+
+    @staticmethod
+    def _is_shared_with(origin: str, request: Request, response: Any) -> bool:
+        if response.status_code >= 400:
+            return bool(response.data["code"] != "origin_not_allowed")
+        return caller_of(request).shares_with(origin)

@@ -20,14 +20,16 @@ def page(request: HttpRequest) -> HttpResponse:
     if key is None:
         return render(request, TEMPLATE)
     try:
-        tenant = keys.authenticate(keys.presented_key(None, None, key) or "").tenant
+        caller = keys.authenticate(keys.presented_key(None, None, key) or "")
+        if caller.suspended:
+            raise DomainError("tenant_suspended")
     except DomainError as error:
         return render(request, TEMPLATE, {"error": str(error)}, status=error.status)
     context = {
         "key": key,
-        "tenant": tenant,
+        "tenant": caller.tenant,
         "item_id": item_id,
-        "product": finding.find(tenant, item_id) if item_id else None,
+        "product": finding.find(caller.tenant, item_id) if item_id else None,
         "api_url": f"{request.scheme}://{request.get_host()}",
         "link": f"{request.path}?key={quote(key)}&item={{item_id}}",
     }

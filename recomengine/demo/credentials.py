@@ -5,12 +5,13 @@ import secrets
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 
 from recomengine.lib.errors import DomainError
-from tenants import keys
+from tenants import directory, keys
 from tenants.models import Membership, Tenant, User
-from tenants.types import KeyType, TenantRef
+from tenants.types import KeyType, Role, TenantRef
 
 EMAIL: Final = "admin@example.com"
 KEYS: Final = {
@@ -61,7 +62,7 @@ def _key(tenant: TenantRef, kind: KeyType, known: str) -> str:
         if error.code != "invalid_key":
             raise
     origins = ["*"] if kind is KeyType.PUBLISHABLE else []  # a demo's pages may be opened from anywhere
-    return str(keys.create_key(Tenant.objects.get(slug=tenant.slug), kind, "demo", origins))
+    return str(keys.create_key(directory.get_model(tenant.slug), kind, keys.KeySettings("demo", origins)))
 
 
 def _admin(known: dict[str, str]) -> Login:
@@ -73,6 +74,7 @@ def _admin(known: dict[str, str]) -> Login:
         user = user or User(email=EMAIL, name="Demo admin", is_staff=True, is_superuser=True)
         user.set_password(password)
         user.save()
+    EmailAddress.objects.update_or_create(user=user, email=EMAIL, defaults={"verified": True, "primary": True})
     for tenant in Tenant.objects.all():
-        Membership.objects.get_or_create(user=user, tenant=tenant, defaults={"role": Membership.Role.OWNER})
+        Membership.objects.get_or_create(user=user, tenant=tenant, defaults={"role": Role.OWNER})
     return {"email": EMAIL, "password": password}

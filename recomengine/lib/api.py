@@ -62,6 +62,8 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response | N
     retry_after = error.retry_after or getattr(exc, "wait", None)
     if retry_after:
         response["Retry-After"] = str(int(retry_after))
+    for name, value in error.headers.items():
+        response[name] = value
     return response
 
 

@@ -19,6 +19,7 @@ Header = tuple[bytes, bytes]
 MAX_BODY: Final = 2 * 1024 * 1024
 DISCARDED: Final = 16 * 1024 * 1024
 BODY_TIMEOUT: Final = 15.0
+EXPOSED: Final = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,12 +59,13 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A status, a body of JSON and further headers."""
+    """A status, a body of JSON and further headers; `shared` lets browsers hand it to the page that asked (CORS)."""
 
     status: int
     body: bytes
     content_type: bytes = b"application/json"
     headers: list[Header] = field(default_factory=list)
+    shared: bool = True
 
 
 def json_response(data: Any, status: int = 200) -> Response:
@@ -77,6 +79,7 @@ def problem_response(error: DomainError) -> Response:
         response.headers.append((b"www-authenticate", b'ApiKey realm="api"'))
     if error.retry_after:
         response.headers.append((b"retry-after", str(error.retry_after).encode()))
+    response.headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     return response
 
 
@@ -138,12 +141,13 @@ async def respond(send: Send, request: Request, response: Response) -> None:
 
 
 def allow_origin(response: Response, origin: str | None) -> None:
-    """Let a browser page of this origin read the answer."""
+    """Let a browser page of this origin read the answer, if it is shared."""
     if origin is not None:
+        response.headers.append((b"vary", b"Origin"))
+    if origin is not None and response.shared:
         response.headers += [
             (b"access-control-allow-origin", origin.encode("latin-1", "replace")),
-            (b"access-control-expose-headers", b"X-Request-ID, Retry-After"),
-            (b"vary", b"Origin"),
+            (b"access-control-expose-headers", EXPOSED.encode()),
         ]
 
 
@@ -153,7 +157,7 @@ def preflight(origin: str | None, methods: str) -> Response:
     allow_origin(response, origin)
     response.headers += [
         (b"access-control-allow-methods", methods.encode()),
-        (b"access-control-allow-headers", b"X-API-Key, Authorization, Content-Type, X-Request-ID"),
+        (b"access-control-allow-headers", b"X-API-Key, Authorization, Content-Type, X-Request-ID, X-Tenant"),
         (b"access-control-max-age", b"7200"),
     ]
     return response

@@ -16,19 +16,28 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "unknown_strategy": (400, "There is no strategy of that name"),
     "authentication_required": (401, "An API key or a login is required"),
     "invalid_key": (401, "The API key is unknown, revoked or expired"),
-    "forbidden": (403, "This key may not do that"),
+    "invalid_token": (401, "The token is malformed, expired or ended"),
+    "invalid_credentials": (401, "The email address, password and code do not belong together"),
+    "tenant_required": (400, "The request does not say which tenant it is about"),
+    "forbidden": (403, "This caller may not do that"),
+    "second_factor_required": (403, "A second factor is required"),
+    "unverified_email": (403, "The email address is not verified yet"),
+    "sign_up_closed": (403, "New accounts are made by the operators only"),
     "origin_not_allowed": (403, "This publishable key is not allowed from this origin"),
     "tenant_suspended": (403, "This tenant is suspended"),
     "not_found": (404, "There is no such thing here"),
     "unknown_placement": (404, "There is no placement of that key"),
     "method_not_allowed": (405, "That method is not allowed here"),
     "not_acceptable": (406, "The answer is JSON only"),
-    "conflict": (409, "That exists already"),
+    "conflict": (409, "That exists already, or contradicts what exists"),
+    "too_many_tenants": (409, "This person owns as many tenants as one person may"),
+    "last_owner": (409, "A tenant keeps at least one owner"),
     "training_in_progress": (409, "A training of this tenant is already under way"),
     "payload_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The body must be JSON"),
     "misdirected_request": (421, "That endpoint is served by the API address"),
     "throttled": (429, "Too many requests"),
+    "quota_exceeded": (429, "The month's events are used up"),
     "internal_error": (500, "Something went wrong on our side"),
     "store_unavailable": (503, "The event store is away; try again"),
     "overloaded": (503, "The server is busy; try again"),
@@ -46,17 +55,20 @@ class FieldError(TypedDict):
 class DomainError(Exception):
     """A refusal with a stable `code`, listed in `CODES` and in docs/errors.md.
 
-    `detail` is a sentence for the person who reads it; `errors` name single fields; `retry_after` is in seconds.
+    `detail` is a sentence for the person who reads it; `errors` name single fields; `retry_after` is in seconds,
+    `headers` are further ones of the answer.
     """
 
     def __init__(
-        self, code: str, detail: str = "", *, errors: Sequence[FieldError] = (), retry_after: int | None = None
-    ) -> None:
+        self, code: str, detail: str = "", *, errors: Sequence[FieldError] = (), retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(detail or CODES[code][1])
         self.code = code
         self.detail = detail
         self.errors = list(errors)
         self.retry_after = retry_after
+        self.headers = dict(headers or {})
 
     @property
     def status(self) -> int:

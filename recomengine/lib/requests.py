@@ -21,6 +21,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         identifier = request_id(request.headers.get("X-Request-ID"))
+        request.request_id = identifier  # type: ignore[attr-defined]  # for the audit log
         with structlog.contextvars.bound_contextvars(request_id=identifier):
             response = self.get_response(request)
         response["X-Request-ID"] = identifier

@@ -8,7 +8,7 @@ from celery import current_app
 from catalog import cards
 from recomengine.lib import redis
 from recommendations import modelstore, restoring, tasks, training, versions
-from tenants import provisioning
+from tenants import changing
 from tenants.models import Tenant
 from tenants.types import TenantRef
 from tests.api import Api
@@ -161,7 +161,7 @@ def test_a_broken_model_is_trained_anew(whole: Api, tenant_a: TenantRef, monkeyp
 
 
 def test_suspended_shops_wait(whole: Api, tenants: tuple[Tenant, Tenant], tenant_a: TenantRef) -> None:
-    provisioning.suspend_tenant(tenants[0])
+    changing.suspend_tenant(tenants[0])
     redis.client().flushdb()
     tasks.restore_missing()
     assert restoring.is_needed(tenant_a)

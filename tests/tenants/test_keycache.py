@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from recomengine.lib import clock, redis
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
-from tenants import keycache, keys, provisioning
+from tenants import changing, keycache, keys
 from tenants.keycache import KeyCache
 from tenants.live import LiveStates
 from tenants.models import ApiKey, Tenant
@@ -109,11 +109,11 @@ def test_a_suspension_and_its_end_are_felt_within_a_second(
 ) -> None:
     key, other = new_key(tenant_a), new_key(tenant_b)
     assert status(fresh, key) == status(fresh, other) == 200
-    provisioning.suspend_tenant(tenants[0])
+    changing.suspend_tenant(tenants[0])
     assert seconds_until(403, fresh, key) < 1
     assert Api(fresh, key).get("recommendations").json["code"] == "tenant_suspended"
     assert status(fresh, other) == 200
-    provisioning.activate_tenant(tenants[0])
+    changing.activate_tenant(tenants[0])
     assert seconds_until(200, fresh, key) < 1
 
 

@@ -134,7 +134,7 @@ def test_a_publishable_key_keeps_to_its_origins(
         assert answer.status in {200, 202}
     else:
         assert refusal(answer) == (403, "origin_not_allowed")
-        assert answer.headers["access-control-allow-origin"] == origin
+        assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize("kind", [KeyType.READ_ONLY, KeyType.READ_WRITE])

@@ -54,10 +54,17 @@ def test_caches_keep_keys_and_origins_apart(page: Api) -> None:
     assert vary >= {"origin", "x-api-key", "authorization"}
 
 
-def test_a_page_may_read_why_it_is_refused(page: Api) -> None:
+def test_a_page_of_another_origin_may_not_even_read_that_it_is_refused(page: Api) -> None:
     answer = config(page, origin="https://elsewhere.example")
     assert (answer.status, answer.json["code"]) == (403, "origin_not_allowed")
-    assert answer.headers["access-control-allow-origin"] == "https://elsewhere.example"
+    assert "access-control-allow-origin" not in answer.headers
+    assert "origin" in answer.headers["vary"].lower()
+
+
+def test_a_servers_key_gives_nothing_to_a_page(edge: Any, tenant_a: TenantRef) -> None:
+    answer = config(Api(edge, new_key(tenant_a)), origin=SHOP)
+    assert answer.status == 200
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_it_needs_a_key(edge: Any, tenant_a: TenantRef) -> None:

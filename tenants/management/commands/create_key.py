@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from tenants import directory, keys
+from tenants import actors, directory, keys
 from tenants.types import KeyType
 
 
@@ -23,5 +23,6 @@ class Command(OperatorCommand):
         )
 
     def run(self, *, tenant: str, type: str, name: str, origin: list[str], **_: Any) -> dict[str, str]:
-        token = keys.create_key(directory.get_model(tenant), KeyType(type), name, origin)
+        chosen = keys.KeySettings(name, origin)
+        token = keys.create_key(directory.get_model(tenant), KeyType(type), chosen, by=actors.of_command())
         return {"tenant": tenant, "key": str(token)}

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
+from tenants import actors
 from tenants.provisioning import create_tenant
 
 
@@ -17,5 +18,5 @@ class Command(OperatorCommand):
         parser.add_argument("--currency", default="EUR", help="ISO 4217 code of its prices (default: EUR)")
 
     def run(self, *, slug: str, name: str, currency: str, **_: Any) -> dict[str, str]:
-        tenant = create_tenant(slug, name, currency=currency)
+        tenant = create_tenant(slug, name, currency=currency, by=actors.of_command())
         return {"slug": tenant.slug, "schema": tenant.schema_name, "currency": tenant.currency}

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from tenants import directory, keys
+from tenants import actors, directory, keys
 
 
 class Command(OperatorCommand):
@@ -15,6 +15,6 @@ class Command(OperatorCommand):
         parser.add_argument("tenant", help="the tenant's slug")
         parser.add_argument("key_id", help="the 12 characters after the type in the key")
 
-    def run(self, *, tenant: str, key_id: str, **_: Any) -> dict[str, str]:
-        keys.revoke_key(directory.get_model(tenant), key_id)
-        return {"tenant": tenant, "key_id": key_id, "status": "revoked"}
+    def run(self, *, tenant: str, key_id: str, **_: Any) -> list[dict[str, str]]:
+        ended = keys.revoke_key(directory.get_model(tenant), key_id, by=actors.of_command())
+        return [{"tenant": tenant, "key_id": each, "status": "revoked"} for each in ended]

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from tenants import directory
-from tenants.provisioning import suspend_tenant
+from tenants import actors, directory
+from tenants.changing import suspend_tenant
 
 
 class Command(OperatorCommand):
@@ -16,6 +16,5 @@ class Command(OperatorCommand):
         parser.add_argument("slug", help="the tenant's slug")
 
     def run(self, *, slug: str, **_: Any) -> dict[str, str]:
-        tenant = directory.get_model(slug)
-        suspend_tenant(tenant)
+        tenant = suspend_tenant(directory.get_model(slug), by=actors.of_command())
         return {"slug": slug, "status": tenant.status}

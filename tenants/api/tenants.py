@@ -1,0 +1,239 @@
+"""The endpoints of tenants: people and keys see those open to them, staff all."""
+
+from typing import Annotated, Any
+
+import msgspec
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recomengine.lib.api import CursorPages, PageSchema
+from recomengine.lib.decoding import parse_json
+from recomengine.lib.errors import DomainError
+from recomengine.lib.fields import ShortText
+from tenants import changing, directory, people, provisioning, quotas
+from tenants.api.keys import NewKeySchema, new_key
+from tenants.authentication import AnyAuthentication, IsKnown, actor_of, person_of
+from tenants.models import Tenant, User
+from tenants.plans import BY_OPERATORS, PLANS
+from tenants.provisioning import NewTenant
+from tenants.types import Caller, Scope
+
+Name = Annotated[ShortText, msgspec.Meta(min_length=1, max_length=120)]
+Short = Annotated[ShortText, msgspec.Meta(max_length=64)]
+Origins = Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=50)]
+
+
+class NewTenantIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: Name
+    slug: Short = ""
+    currency: Short = "EUR"
+    timezone: Short = "UTC"
+    locale: Short = "en"
+    allowed_origins: Origins = []
+    plan: Short | None = None
+
+    def new(self) -> NewTenant:
+        fields = (self.name, self.slug, self.currency, self.timezone, self.locale)
+        return NewTenant(*fields, tuple(self.allowed_origins))
+
+
+class TenantChanges(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    currency: Short | msgspec.UnsetType = msgspec.UNSET
+    timezone: Short | msgspec.UnsetType = msgspec.UNSET
+    locale: Short | msgspec.UnsetType = msgspec.UNSET
+    allowed_origins: Origins | msgspec.UnsetType = msgspec.UNSET
+    requires_second_factor: bool | msgspec.UnsetType = msgspec.UNSET
+    plan: Short | msgspec.UnsetType = msgspec.UNSET
+    notice: Annotated[ShortText, msgspec.Meta(max_length=200)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class UsageSchema(serializers.Serializer[Any]):
+    events = serializers.IntegerField(help_text="Accepted in the current month (UTC).")
+    events_per_month = serializers.IntegerField(allow_null=True, help_text="Of the plan; null means unlimited.")
+    requests_per_second = serializers.IntegerField(allow_null=True)
+    warning = serializers.BooleanField(help_text="At least 80 % of the month's events are used.")
+
+
+class TenantSchema(serializers.Serializer[Any]):
+    """A tenant as those see it to whom it is open."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=Tenant.Status.choices)
+    plan = serializers.ChoiceField(choices=list(PLANS))
+    currency = serializers.CharField()
+    timezone = serializers.CharField()
+    locale = serializers.CharField()
+    notice = serializers.CharField(allow_blank=True)
+    allowed_origins = serializers.ListField(child=serializers.CharField())
+    requires_second_factor = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    usage = UsageSchema()
+
+
+class TenantPageSchema(PageSchema):
+    results = TenantSchema(many=True)
+
+
+class CreatedTenantSchema(TenantSchema):
+    api_keys = NewKeySchema(many=True, help_text="Shown now and never again.")
+
+
+class NewTenantRequestSchema(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120)
+    slug = serializers.CharField(required=False, max_length=40, help_text="Made from the name if there is none.")
+    currency = serializers.CharField(required=False, help_text="ISO 4217; EUR by default.")
+    timezone = serializers.CharField(required=False, help_text="As in the IANA database; UTC by default.")
+    locale = serializers.CharField(required=False, help_text="A language tag; en by default.")
+    allowed_origins = serializers.ListField(child=serializers.CharField(), required=False)
+    plan = serializers.ChoiceField(choices=list(PLANS), required=False, help_text="By staff only.")
+
+
+class TenantChangesSchema(serializers.Serializer[Any]):
+    name = serializers.CharField(required=False, max_length=120)
+    currency = serializers.CharField(required=False)
+    timezone = serializers.CharField(required=False)
+    locale = serializers.CharField(required=False)
+    allowed_origins = serializers.ListField(child=serializers.CharField(), required=False)
+    requires_second_factor = serializers.BooleanField(required=False)
+    plan = serializers.ChoiceField(choices=list(PLANS), required=False, help_text="By staff only.")
+    notice = serializers.CharField(required=False, allow_blank=True, help_text="By staff only.")
+
+
+class _TenantsView(APIView):
+    authentication_classes = [AnyAuthentication]
+    permission_classes = [IsKnown]
+
+
+class TenantsView(_TenantsView):
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("q", str, description="Part of the name or the slug."),
+            OpenApiParameter("status", str, enum=Tenant.Status.values),
+            OpenApiParameter("limit", int),
+            OpenApiParameter("cursor", str),
+        ],
+        responses=TenantPageSchema,
+        operation_id="tenants_list",
+    )
+    def get(self, request: Request) -> Response:
+        """List the tenants that are open to the caller, newest first; staff find deleted ones by their status."""
+        pages = CursorPages()
+        page = pages.paginate_queryset(_searched(request), request, view=self)
+        return pages.get_paginated_response([shown(tenant) for tenant in page])
+
+    @extend_schema(request=NewTenantRequestSchema, responses={201: CreatedTenantSchema})
+    def post(self, request: Request) -> Response:
+        """Create a tenant with a first key of each type; whoever does so is its owner, unless it is staff."""
+        if isinstance(request.auth, Caller):
+            raise DomainError("forbidden", f"{request.auth.title} may not do that; log in as a person.")
+        sent, person = parse_json(request.body, NewTenantIn), person_of(request)
+        if sent.plan is not None and not person.is_staff:
+            raise DomainError("forbidden", "Plans are given by the platform's staff.")
+        if person.is_staff:
+            tenant, made = provisioning.open_for_others(sent.new(), sent.plan or BY_OPERATORS, by=actor_of(request))
+        else:
+            tenant, made = provisioning.open_shop(person, sent.new(), by=actor_of(request))
+        return Response({**shown(tenant), "api_keys": [new_key(token) for token in made.values()]}, status=201)
+
+
+class TenantView(_TenantsView):
+    @extend_schema(responses=TenantSchema)
+    def get(self, request: Request, slug: str) -> Response:
+        """Read a tenant, its status and usage; a suspended one too."""
+        tenant = _open(request, slug)
+        _require(request, tenant, Scope.READ, also_suspended=True)
+        return Response(shown(tenant))
+
+    @extend_schema(request=TenantChangesSchema, responses=TenantSchema)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change settings; they hold everywhere within a second."""
+        tenant = _open(request, slug)
+        _require(request, tenant, Scope.MANAGE)
+        sent = msgspec.to_builtins(parse_json(request.body, TenantChanges))
+        for_staff = sorted(set(sent) - set(changing.SETTINGS))
+        if for_staff and not person_of(request).is_staff:
+            raise DomainError("forbidden", f"Only the platform's staff changes {' and '.join(for_staff)}.")
+        return Response(shown(changing.edit_tenant(tenant, sent, by=actor_of(request))))
+
+    @extend_schema(responses={204: OpenApiResponse(description="It is gone, and purged after 30 days.")})
+    def delete(self, request: Request, slug: str) -> Response:
+        """Delete a tenant: it is gone for its people and keys at once, and staff can bring it back for 30 days."""
+        tenant = _open(request, slug)
+        _require(request, tenant, Scope.OWN)
+        changing.delete_tenant(tenant, by=actor_of(request))
+        return Response(status=204)
+
+
+class ActivationView(_TenantsView):
+    @extend_schema(request=None, responses=TenantSchema)
+    def post(self, request: Request, slug: str) -> Response:
+        """Open a suspended tenant again, or a deleted one that is not purged yet; by staff only."""
+        return Response(shown(changing.activate_tenant(_for_staff(request, slug), by=actor_of(request))))
+
+
+class SuspensionView(_TenantsView):
+    @extend_schema(request=None, responses=TenantSchema)
+    def post(self, request: Request, slug: str) -> Response:
+        """Shut a tenant: keys and pages are refused within a second, nothing is deleted; by staff only."""
+        return Response(shown(changing.suspend_tenant(_for_staff(request, slug), by=actor_of(request))))
+
+
+def _visible(request: Request) -> QuerySet[Tenant]:
+    """A key's tenant; those open to a person; all, deleted ones too, to staff."""
+    if isinstance(request.auth, Caller):
+        return Tenant.objects.existing().filter(slug=request.auth.tenant.slug)
+    person = person_of(request)
+    return Tenant.objects.all() if person.is_staff else people.open_to(person)
+
+
+def _searched(request: Request) -> QuerySet[Tenant]:
+    params = request.query_params
+    unknown = set(params) - {"q", "status", "limit", "cursor", "key"}
+    if unknown:
+        raise DomainError("unknown_parameter", f"There is no parameter {', '.join(sorted(unknown))}.")
+    status, words = params.get("status"), params.get("q", "").replace("\x00", "")
+    if status is not None and status not in Tenant.Status.values:
+        raise DomainError("invalid", f"`status` is one of {', '.join(Tenant.Status.values)}.")
+    found = _visible(request)
+    _require_scope(request, Scope.READ)
+    found = found.filter(status=status) if status else found.existing()  # type: ignore[attr-defined]
+    return found.filter(Q(name__icontains=words) | Q(slug__icontains=words)) if words else found
+
+
+def _open(request: Request, slug: str) -> Tenant:
+    return directory.get_model(slug, _visible(request))
+
+
+def _for_staff(request: Request, slug: str) -> Tenant:
+    tenant = _open(request, slug)
+    if not isinstance(request.user, User) or not request.user.is_staff:
+        raise DomainError("forbidden", "Only the platform's staff may do that.")
+    return tenant
+
+
+def _require(request: Request, tenant: Tenant, scope: Scope, *, also_suspended: bool = False) -> None:
+    """The caller's scope in a tenant that is open to it."""
+    caller = request.auth if isinstance(request.auth, Caller) else people.caller_in(person_of(request), tenant)
+    if not caller.allows(scope):
+        raise DomainError("forbidden", f"{caller.title} may not do that.")
+    if caller.suspended and not also_suspended and not getattr(request.user, "is_staff", False):
+        raise DomainError("tenant_suspended")
+
+
+def _require_scope(request: Request, scope: Scope) -> None:
+    if isinstance(request.auth, Caller) and not request.auth.allows(scope):
+        raise DomainError("forbidden", f"{request.auth.title} may not do that.")
+
+
+def shown(tenant: Tenant) -> dict[str, Any]:
+    names = (
+        "slug", "name", "status", "plan", "currency", "timezone", "locale", "notice", "allowed_origins",
+        "requires_second_factor", "created_at",
+    )  # fmt: skip
+    return {**{name: getattr(tenant, name) for name in names}, "usage": msgspec.to_builtins(quotas.use(tenant.ref))}

@@ -1,0 +1,88 @@
+"""Changes of tenants: their settings, and whether they are open: suspended, active, deleted, and in the end purged."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from recomengine.lib import clock, naming, redis
+from recomengine.lib.errors import DomainError
+from tenants import audit, live
+from tenants.models import Tenant
+from tenants.provisioning import drop_schema, validate
+from tenants.types import PLATFORM, Actor
+
+GRACE: Final = timedelta(days=30)
+SETTINGS: Final = ("name", "currency", "timezone", "locale", "allowed_origins", "requires_second_factor")
+BY_STAFF: Final = (*SETTINGS, "plan", "notice")
+
+
+def edit_tenant(tenant: Tenant, changes: Mapping[str, Any], *, by: Actor = PLATFORM) -> Tenant:
+    """Change settings of a tenant; every serving process follows within a second."""
+    with transaction.atomic():
+        row = _locked(tenant)
+        before = audit.values(row, changes)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        validate(row)
+        row.save(update_fields=list(changes))
+        old, new = audit.changed(before, audit.values(row, changes))
+        if new:
+            audit.record(by, "tenant.edited", row, row, before=old, after=new)
+            transaction.on_commit(lambda: live.changed(row.slug, "auth", "config"))
+    return row
+
+
+def suspend_tenant(tenant: Tenant, *, by: Actor = PLATFORM) -> Tenant:
+    """Shut a tenant's keys and pages; nothing is deleted."""
+    return _set_status(tenant, Tenant.Status.SUSPENDED, "tenant.suspended", by)
+
+
+def activate_tenant(tenant: Tenant, *, by: Actor = PLATFORM) -> Tenant:
+    """Open a tenant again, also one that was deleted and is not purged yet."""
+    return _set_status(tenant, Tenant.Status.ACTIVE, "tenant.activated", by)
+
+
+def delete_tenant(tenant: Tenant, *, by: Actor = PLATFORM) -> Tenant:
+    """Let a tenant exist for nobody but the operators, until it is activated again or, after `GRACE`, purged."""
+    return _set_status(tenant, Tenant.Status.DELETED, "tenant.deleted", by)
+
+
+def _set_status(tenant: Tenant, status: Tenant.Status, action: str, by: Actor) -> Tenant:
+    with transaction.atomic():
+        row = _locked(tenant)
+        before, row.status = row.status, status
+        row.deleted_at = clock.now() if status == Tenant.Status.DELETED else None
+        row.save(update_fields=["status", "deleted_at"])
+        if before != status:
+            audit.record(by, action, row, row, before={"status": before}, after={"status": status})
+        transaction.on_commit(lambda: live.changed(row.slug, "auth"))
+    return row
+
+
+def _locked(tenant: Tenant) -> Tenant:
+    return Tenant.objects.select_for_update().get(pk=tenant.pk)
+
+
+def purgeable(grace: timedelta = GRACE) -> QuerySet[Tenant]:
+    """The deleted tenants whose grace period is over."""
+    return Tenant.objects.filter(status=Tenant.Status.DELETED, deleted_at__lte=clock.now() - grace)
+
+
+def purge_tenant(tenant: Tenant, *, by: Actor = PLATFORM) -> None:
+    """Destroy a deleted tenant: schema, row with keys and memberships, everything in Redis. Its audit log stays.
+
+    Raises `conflict` for a tenant that is not deleted.
+    """
+    with transaction.atomic():
+        row = _locked(tenant)
+        if row.status != Tenant.Status.DELETED:
+            raise DomainError("conflict", f"Tenant {row.slug} is {row.status}; only deleted tenants are purged.")
+        audit.record(by, "tenant.purged", row, row, before={"name": row.name, "deleted_at": row.deleted_at})
+        drop_schema(row.schema_name)
+        row.delete()
+    client = redis.client()
+    for key in client.scan_iter(match=naming.key(tenant.slug, "*"), count=1000):
+        client.delete(key)
