@@ -296,7 +296,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "TenantStatusEnum": ["active", "suspended", "deleted"],
+        "RunStatusEnum": ["running", "published", "failed", "superseded"],
+        "KeyStatusEnum": ["active", "expired", "revoked"],
+        "KeyTypeEnum": ["pub", "ro", "rw"],
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "recomengine.lib.openapi.with_problems",
+    ],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "AccessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        }
+    },
 }
 
 UNFOLD = {"SITE_TITLE": "RecomEngine operators", "SITE_HEADER": "RecomEngine"}

@@ -1,28 +1,29 @@
-"""How keys and people's tokens show in the OpenAPI schema."""
+"""Who may call an operation, as the OpenAPI schema says it; the schemes themselves are in `SPECTACULAR_SETTINGS`."""
 
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-KEY = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-TOKEN = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
-
-class TenantScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "tenants.authentication.TenantAuthentication"
-    name = ["ApiKey", "AccessToken"]
+class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    name: list[str] = []
+    accepted: tuple[str, ...] = ("ApiKey", "AccessToken")
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
-        return [KEY, TOKEN]
+        return []
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        return [{name: []} for name in self.accepted]
 
 
-class AnyScheme(TenantScheme):  # type: ignore[no-untyped-call]
+class TenantScheme(_Scheme):  # type: ignore[no-untyped-call]
+    target_class = "tenants.authentication.TenantAuthentication"
+
+
+class AnyScheme(_Scheme):  # type: ignore[no-untyped-call]
     target_class = "tenants.authentication.AnyAuthentication"
 
 
-class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class PersonScheme(_Scheme):  # type: ignore[no-untyped-call]
     target_class = "tenants.authentication.PersonAuthentication"
-    name = "AccessToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return TOKEN
+    accepted = ("AccessToken",)

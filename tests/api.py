@@ -45,10 +45,10 @@ class Answer:
 
 
 class Api:
-    """A caller of the API with a key (or none)."""
+    """A caller of the API with a key, a person's token, or neither."""
 
-    def __init__(self, edge: Edge, key: str | None) -> None:
-        self.edge, self.key = edge, key
+    def __init__(self, edge: Edge, key: str | None, token: str | None = None) -> None:
+        self.edge, self.key, self.token = edge, key, token
 
     def get(self, path: str, params: Any = (), **headers: str) -> Answer:
         return self.call("GET", path, params=params, **headers)
@@ -62,6 +62,8 @@ class Api:
         sent = {"host": "localhost", "content-type": "application/json", "content-length": str(len(body))}
         if self.key:
             sent["x-api-key"] = self.key
+        if self.token:
+            sent["authorization"] = f"Bearer {self.token}"
         sent |= {name.replace("_", "-").lower(): value for name, value in headers.items()}
         return self.edge.run(self._exchange(method, path, params, body, sent))
 

@@ -3,21 +3,24 @@
 An address that is not in `TABLE` fails the walk: place it there with what it takes.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from recommendations import training
-from tenants import changing
-from tenants.models import Tenant
-from tenants.types import SCOPES, KeyType, Scope, TenantRef
+from tenants import changing, provisioning, tokens
+from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.types import SCOPES, KeyType, Role, Scope, TenantRef
 from tests.api import Answer, Api
 from tests.conftest import new_key
 
 MARK = "only-in-shop-a"  # in everything of shop A that another shop might see
+KEY_ID = "0123456789ab"  # a key of shop A, named like that
 EVENT = {"type": "view", "visitor_id": MARK, "item_id": MARK}
 ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
@@ -25,20 +28,29 @@ PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 
 @dataclass(frozen=True)
 class Call:
-    """One method of an address: its scope, what is sent, and what another shop's key gets of shop A's thing."""
+    """One method of an address: its scope, what is sent, and what another shop's caller gets of shop A's thing."""
 
     method: str
     path: str
     scope: Scope
     body: Any = b""
     params: dict[str, Any] = field(default_factory=dict)
-    others: int = 404
+    others: int = 404  # the answer to another shop's key
+    other_people: int | None = None  # the answer to another shop's owner, if it is another one
+    suspended: bool = False  # answered for a suspended shop as well
+    thing: str = MARK
 
-    def by(self, api: Api) -> Answer:
-        return api.call(self.method, self.path, data=self.body, params=self.params)
+    def by(self, api: Api, **headers: str) -> Answer:
+        return api.call(self.method, self.path, data=self.body, params=self.params, **headers)
+
+    def of_nothing(self, api: Api) -> Answer:
+        """The same about a thing that nobody has."""
+        return api.call(self.method, self.path.replace(self.thing, "nowhere"), data=self.body, params=self.params)
 
 
 READ, WRITE, TRACK, RECOMMEND = Scope.READ, Scope.WRITE, Scope.TRACK, Scope.RECOMMEND
+KEYS, MANAGE, OWN = Scope.KEYS, Scope.MANAGE, Scope.OWN
+SHOP_A: dict[str, Any] = {"thing": "shop-a"}
 TABLE: dict[str, list[Call]] = {
     "catalog/items": [
         Call("GET", "catalog/items", READ, others=200),
@@ -75,8 +87,31 @@ TABLE: dict[str, list[Call]] = {
     "models": [Call("GET", "models", READ, others=200)],
     "models/train": [Call("POST", "models/train", WRITE, others=202)],
     "widgets/config": [Call("GET", "widgets/config", RECOMMEND, others=200)],
+    "tenants": [
+        Call("GET", "tenants", READ, others=200, suspended=True),
+        Call("POST", "tenants", OWN, {"name": "New", "slug": "new"}, others=403, other_people=201),
+    ],
+    "tenants/<str:slug>": [
+        Call("GET", "tenants/shop-a", READ, suspended=True, **SHOP_A),
+        Call("PATCH", "tenants/shop-a", MANAGE, {"name": "changed"}, **SHOP_A),
+        Call("DELETE", "tenants/shop-a", OWN, **SHOP_A),
+    ],
+    "tenants/<str:slug>/activate": [Call("POST", "tenants/shop-a/activate", OWN, **SHOP_A)],
+    "tenants/<str:slug>/suspend": [Call("POST", "tenants/shop-a/suspend", OWN, **SHOP_A)],
+    "api-keys": [
+        Call("GET", "api-keys", READ, others=200),
+        Call("POST", "api-keys", KEYS, {"type": "ro"}, others=201),
+    ],
+    "api-keys/<str:key_id>": [
+        Call("GET", f"api-keys/{KEY_ID}", READ, thing=KEY_ID),
+        Call("DELETE", f"api-keys/{KEY_ID}", KEYS, thing=KEY_ID),
+    ],
+    "api-keys/<str:key_id>/rotate": [Call("POST", f"api-keys/{KEY_ID}/rotate", KEYS, thing=KEY_ID)],
 }
 OPEN = {"schema/", "docs/"}
+FOR_STRANGERS = {"auth/register", "auth/login", "auth/refresh", "auth/logout"}
+FOR_PEOPLE = {"auth/me"}
+STAFF_ONLY = {"tenants/shop-a/activate", "tenants/shop-a/suspend"}
 CALLS = [call for calls in TABLE.values() for call in calls]
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
 
@@ -103,11 +138,33 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     assert api_a.post("catalog/items", ITEM | {"item_id": MARK}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
+    new_key(tenant_a, name=MARK)
+    ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
     return api_a
 
 
+def owner_of(edge: Any, *shops: TenantRef, email: str = "bea@example.com", **fields: Any) -> Api:
+    """The API as called by a person who owns the shops."""
+    person = User.objects.create_user(email, **fields)
+    for shop in shops:
+        Membership.objects.create(user=person, tenant=Tenant.objects.get(slug=shop.slug), role=Role.OWNER)
+    return Api(edge, None, token=tokens.issue(person).access)
+
+
+@pytest.fixture(autouse=True)
+def no_new_shop_stays(tenants: tuple[Tenant, Tenant]) -> Iterator[None]:
+    yield
+    provisioning.drop_schema("t_new")
+
+
+def state_of(shop: Api) -> dict[str, bytes]:
+    """What every address that shows something shows of the shop."""
+    shown = {each.path: each.by(shop) for each in CALLS if each.method == "GET" and each.scope is READ}
+    return {path: re.sub(rb'"last_used_at":[^}]+', b"", answer.body) for path, answer in shown.items()}
+
+
 def test_every_address_of_the_api_is_in_the_table() -> None:
-    assert set(api_routes()) == set(TABLE) | OPEN
+    assert set(api_routes()) == set(TABLE) | OPEN | FOR_STRANGERS | FOR_PEOPLE
 
 
 def test_every_method_of_every_address_is_in_the_table() -> None:
@@ -122,12 +179,37 @@ def test_what_is_open_is_open(edge: Any, route: str) -> None:
     assert Api(edge, None).get(route).status == 200
 
 
+@pytest.mark.parametrize("route", sorted(FOR_STRANGERS))
+def test_what_is_for_strangers_asks_for_no_key_and_takes_nothing_for_nothing(edge: Any, route: str) -> None:
+    for api in (Api(edge, None), Api(edge, None, token="x"), Api(edge, "rec_rw_x")):
+        answer = api.post(route, {})
+        assert (answer.status, answer.json["code"]) == (400, "invalid")
+
+
+def test_what_is_about_a_person_is_shut_to_keys_and_strangers(edge: Any, shop_a: Api, tenant_a: TenantRef) -> None:
+    for api in (Api(edge, None), shop_a):
+        answer = api.get("auth/me")
+        assert (answer.status, answer.json["code"]) == (401, "authentication_required")
+    mine = owner_of(edge, tenant_a).get("auth/me").json
+    assert [each["tenant"] for each in mine["tenants"]] == ["shop-a"]
+
+
 @each_call
 def test_without_a_key_it_is_shut(edge: Any, tenant_a: TenantRef, call: Call) -> None:
     answer = call.by(Api(edge, None))
     assert (answer.status, answer.json["code"]) == (401, "authentication_required")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "www-authenticate" in answer.headers
+
+
+@each_call
+def test_a_dashboard_session_opens_nothing_of_the_api(edge: Any, tenant_a: TenantRef, call: Call) -> None:
+    """A browser sends its cookies wherever a page of somebody else's lets it; the API knows none."""
+    browser = Client()
+    person = User.objects.create_user("bea@example.com", is_staff=True)
+    browser.force_login(person)
+    answer = call.by(Api(edge, None), cookie=f"sessionid={browser.cookies['sessionid'].value}")
+    assert (answer.status, answer.json["code"]) == (401, "authentication_required")
 
 
 @each_call
@@ -141,12 +223,37 @@ def test_a_key_opens_what_its_type_allows(edge: Any, shop_a: Api, tenant_a: Tena
 
 
 @each_call
-def test_a_suspended_shop_is_shut(api_a: Api, tenants: tuple[Tenant, Tenant], call: Call) -> None:
+def test_a_person_may_what_her_role_allows(edge: Any, shop_a: Api, tenant_a: TenantRef, call: Call) -> None:
+    person = User.objects.create_user("ann@example.com")
+    member = Membership.objects.create(user=person, tenant=Tenant.objects.get(slug=tenant_a.slug))
+    done = False
+    for role in Role:
+        Membership.objects.filter(pk=member.pk).update(role=role)
+        answer = call.by(Api(edge, None, token=tokens.issue(person).access))
+        opens_own_shop = (call.method, call.path) == ("POST", "tenants")  # which anybody may who has an account
+        if (call.scope not in role.scopes and not opens_own_shop) or call.path in STAFF_ONLY:
+            assert (answer.status, answer.json["code"]) == (403, "forbidden"), role
+        elif done:  # what the role before did may be there, or gone, already
+            assert answer.status not in {401, 403}, (role, answer.body)
+        else:
+            assert answer.status < 300, (role, answer.body)
+            done = True
+
+
+@each_call
+def test_a_suspended_shop_is_shut(edge: Any, api_a: Api, tenants: tuple[Tenant, Tenant], call: Call) -> None:
+    owner = owner_of(edge, tenants[0].ref)
     changing.suspend_tenant(tenants[0])
     if api_a.edge.application.edge is not None:
         api_a.edge.application.edge.states._states.clear()
-    answer = call.by(api_a)
-    assert (answer.status, answer.json["code"]) == (403, "tenant_suspended")
+    for api in (api_a, owner):
+        answer = call.by(api)
+        if call.suspended:
+            assert answer.status == 200
+        elif (call.path, call.method) == ("tenants", "POST"):
+            assert answer.status == (201 if api is owner else 403)  # that shop is shut, the person is not
+        else:
+            assert (answer.status, answer.json["code"]) == (403, "tenant_suspended")
 
 
 def test_a_method_that_is_none_asks_for_the_key_first(edge: Any, shop_a: Api) -> None:
@@ -156,17 +263,47 @@ def test_a_method_that_is_none_asks_for_the_key_first(edge: Any, shop_a: Api) ->
 
 
 @each_call
-def test_another_shop_finds_nothing_and_changes_nothing(shop_a: Api, api_b: Api, call: Call) -> None:
-    before = {each.path: each.by(shop_a).body for each in CALLS if each.method == "GET" and each.scope is READ}
-    answer = call.by(api_b)
-    assert answer.status == call.others, answer.body
-    if call.others == 404:
-        missing = Call(call.method, call.path.replace(MARK, "nowhere"), call.scope, call.body).by(api_b)
-        assert missing.body == answer.body.replace(MARK.encode(), b"nowhere")
+@pytest.mark.parametrize("who", ["key", "person"])
+def test_another_shop_finds_nothing_and_changes_nothing(
+    edge: Any, shop_a: Api, api_b: Api, tenant_b: TenantRef, call: Call, who: str
+) -> None:
+    before = state_of(shop_a)
+    other = api_b if who == "key" else owner_of(edge, tenant_b)
+    expected = (call.other_people if who == "person" else None) or call.others
+    answer = call.by(other)
+    assert answer.status == expected, answer.body
+    if expected == 404:
+        missing = call.of_nothing(other)
+        assert missing.body == answer.body.replace(call.thing.encode(), b"nowhere")
     elif call.method == "GET":
         assert MARK.encode() not in answer.body
-    after = {each.path: each.by(shop_a).body for each in CALLS if each.method == "GET" and each.scope is READ}
-    assert after == before
+    assert state_of(shop_a) == before
+
+
+@each_call
+def test_a_header_that_names_another_shop_finds_no_shop(
+    edge: Any, shop_a: Api, api_b: Api, tenant_b: TenantRef, call: Call
+) -> None:
+    before = state_of(shop_a)
+    for api in (api_b, owner_of(edge, tenant_b)):
+        answer, missing = call.by(api, x_tenant="shop-a"), call.by(api, x_tenant="nowhere")
+        assert (answer.status, answer.json["code"]) == (404, "not_found")
+        assert missing.body == answer.body.replace(b"shop-a", b"nowhere")
+    assert state_of(shop_a) == before
+
+
+def test_headers_that_mean_nothing_choose_no_shop(edge: Any, shop_a: Api, api_b: Api) -> None:
+    for name in ("x_tenant_id", "x_schema", "x_forwarded_host", "tenant", "x_original_url"):
+        assert MARK.encode() not in api_b.get("catalog/items", **{name: "shop-a"}).body
+
+
+@each_call
+def test_a_token_of_nobody_is_no_entry(edge: Any, tenant_a: TenantRef, call: Call) -> None:
+    gone = owner_of(edge, tenant_a, email="gone@example.com")
+    User.objects.filter(email="gone@example.com").update(is_active=False)
+    for api in (gone, Api(edge, None, token="ey.not.one")):
+        answer = call.by(api)
+        assert (answer.status, answer.json["code"]) == (401, "invalid_token")
 
 
 def test_another_shops_model_recommends_nothing_of_this_one(shop_a: Api, api_b: Api, tenant_a: TenantRef) -> None:

@@ -9,8 +9,9 @@ import msgspec
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?\Z")]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
 WebAddress = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s<>\"\x00-\x1f]+)?\Z", max_length=2000)]
-Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z", max_length=10_000)]
-ShortText = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z", max_length=300)]
+NO_NUL: Final = r"^[^\x00]*\Z"  # PostgreSQL stores none
+Text = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=10_000)]
+ShortText = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=300)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 MAX_AMOUNT: Final = Decimal(10) ** 10

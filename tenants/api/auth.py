@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recomengine.lib.decoding import parse_json
-from recomengine.lib.fields import ShortText
+from recomengine.lib.fields import NO_NUL
 from tenants import actors, people, tokens
 from tenants.api.keys import NewKeySchema, new_key
 from tenants.api.tenants import NewTenantIn, TenantSchema, shown
@@ -19,21 +19,21 @@ from tenants.models import Membership, User
 from tenants.signup import sign_up
 from tenants.types import Role
 
-Email = Annotated[str, msgspec.Meta(max_length=254)]
-Password = Annotated[str, msgspec.Meta(max_length=200)]
+Email = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=254)]
+Password = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)]
 
 
 class RegisterIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     email: Email
     password: Password
-    name: Annotated[ShortText, msgspec.Meta(max_length=120)] = ""
+    name: Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=120)] = ""
     tenant: NewTenantIn | None = None
 
 
 class LoginIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     email: Email
     password: Password
-    code: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    code: Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=40)] = ""
 
 
 class RefreshIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -13,18 +13,18 @@ from rest_framework.views import APIView
 from recomengine.lib import clock
 from recomengine.lib.api import CursorPages, PageSchema
 from recomengine.lib.decoding import parse_json
-from recomengine.lib.fields import Instant, ShortText, check_instant
+from recomengine.lib.fields import NO_NUL, Instant, check_instant
 from tenants import directory, keys
 from tenants.authentication import SAFE, actor_of, caller_of
 from tenants.models import ApiKey, Tenant
 from tenants.types import KeyType, Scope
 
-Origin = Annotated[str, msgspec.Meta(max_length=200)]
+Origin = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)]
 
 
 class KeyIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     type: KeyType
-    name: Annotated[ShortText, msgspec.Meta(max_length=80)] = ""
+    name: Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=80)] = ""
     allowed_origins: Annotated[list[Origin], msgspec.Meta(max_length=50)] = []
     expires_at: Instant | None = None
     requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
@@ -85,6 +85,7 @@ class KeyPageSchema(PageSchema):
 class _KeysView(APIView):
     @property
     def required_scope(self) -> Scope:
+        """Whoever reads sees keys without their secrets."""
         return Scope.READ if self.request.method in SAFE else Scope.KEYS
 
 

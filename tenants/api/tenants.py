@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from recomengine.lib.api import CursorPages, PageSchema
 from recomengine.lib.decoding import parse_json
 from recomengine.lib.errors import DomainError
-from recomengine.lib.fields import ShortText
+from recomengine.lib.fields import NO_NUL
 from tenants import changing, directory, people, provisioning, quotas
 from tenants.api.keys import NewKeySchema, new_key
 from tenants.authentication import AnyAuthentication, IsKnown, actor_of, person_of
@@ -22,9 +22,9 @@ from tenants.plans import BY_OPERATORS, PLANS
 from tenants.provisioning import NewTenant
 from tenants.types import Caller, Scope
 
-Name = Annotated[ShortText, msgspec.Meta(min_length=1, max_length=120)]
-Short = Annotated[ShortText, msgspec.Meta(max_length=64)]
-Origins = Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=50)]
+Name = Annotated[str, msgspec.Meta(pattern=NO_NUL, min_length=1, max_length=120)]
+Short = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=64)]
+Origins = Annotated[list[Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)]], msgspec.Meta(max_length=50)]
 
 
 class NewTenantIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -49,7 +49,7 @@ class TenantChanges(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     allowed_origins: Origins | msgspec.UnsetType = msgspec.UNSET
     requires_second_factor: bool | msgspec.UnsetType = msgspec.UNSET
     plan: Short | msgspec.UnsetType = msgspec.UNSET
-    notice: Annotated[ShortText, msgspec.Meta(max_length=200)] | msgspec.UnsetType = msgspec.UNSET
+    notice: Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class UsageSchema(serializers.Serializer[Any]):
@@ -212,18 +212,20 @@ def _open(request: Request, slug: str) -> Tenant:
 
 def _for_staff(request: Request, slug: str) -> Tenant:
     tenant = _open(request, slug)
-    if not isinstance(request.user, User) or not request.user.is_staff:
-        raise DomainError("forbidden", "Only the platform's staff may do that.")
-    return tenant
+    if isinstance(request.user, User) and request.user.is_staff:
+        return tenant
+    if tenant.status == Tenant.Status.SUSPENDED:
+        raise DomainError("tenant_suspended")
+    raise DomainError("forbidden", "Only the platform's staff may do that.")
 
 
 def _require(request: Request, tenant: Tenant, scope: Scope, *, also_suspended: bool = False) -> None:
     """The caller's scope in a tenant that is open to it."""
     caller = request.auth if isinstance(request.auth, Caller) else people.caller_in(person_of(request), tenant)
-    if not caller.allows(scope):
-        raise DomainError("forbidden", f"{caller.title} may not do that.")
     if caller.suspended and not also_suspended and not getattr(request.user, "is_staff", False):
         raise DomainError("tenant_suspended")
+    if not caller.allows(scope):
+        raise DomainError("forbidden", f"{caller.title} may not do that.")
 
 
 def _require_scope(request: Request, scope: Scope) -> None:
