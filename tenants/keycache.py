@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 REMEMBERED: Final = 60.0
 USE_RECORDED_EVERY: Final = keys.USE_RECORDED_EVERY.total_seconds()
-UNKNOWN_REMEMBERED: Final = 2.0
+UNKNOWN_REMEMBERED: Final = 0.75
 MAX_REMEMBERED: Final = 50_000
 
 

@@ -65,8 +65,8 @@ def keep(tenant: Tenant) -> Usage:
     field, key, month = live.events_field(now), live.live_key(tenant.slug), month_of(now)
     counted_ = int(redis.client().hget(key, field) or 0)
     row, _ = Usage.objects.get_or_create(tenant=tenant, month=month)
-    if counted_ < row.events:
-        redis.client().hincrby(key, field, row.events - counted_)
+    if counted_ < row.events:  # Redis lost its count and began anew
+        counted_ = redis.client().hincrby(key, field, row.events)
     Usage.objects.filter(pk=row.pk).update(events=Greatest("events", counted_))
     row.refresh_from_db()
     _warn(tenant, row)

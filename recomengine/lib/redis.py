@@ -4,12 +4,18 @@ from functools import cache
 
 import redis
 from django.conf import settings
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
 
 
 @cache
 def client() -> "redis.Redis":
-    """The process's pooled client; replies are bytes."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=2)
+    """The process's pooled client; replies are bytes.
+
+    A connection that was lost is made again at once; a server that is away is not waited for.
+    """
+    retry = Retry(ExponentialBackoff(cap=0.1, base=0.02), 2)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=2, retry=retry)
 
 
 def text(reply: bytes | str | None) -> str | None:

@@ -143,12 +143,21 @@ def test_a_key_in_use_is_read_anew_now_and_then(
 ) -> None:
     key = new_key(tenant_a)
     status(fresh, key)
-    ApiKey.objects.update(last_used_at=clock.now() - timedelta(hours=1))
+    asked = len(lookups)
+    assert status(fresh, key) == 200
+    assert len(lookups) == asked
     monkeypatch.setattr(keycache, "REMEMBERED", 0.0)
     assert status(fresh, key) == 200
-    recorded = ApiKey.objects.get().last_used_at
-    assert recorded is not None
-    assert clock.now() - recorded < timedelta(minutes=1)
+    assert len(lookups) == asked + 1
+
+
+def test_a_use_that_cannot_be_recorded_fails_no_request(
+    fresh: Any, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keys, "record_use", away)
+    assert status(fresh, new_key(tenant_a)) == 200
+    fresh.run(fresh.application.edge.keys.close())
+    assert "use of a key not recorded" in caplog.text
 
 
 def test_a_known_key_holds_while_postgresql_is_away(
