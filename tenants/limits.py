@@ -6,6 +6,7 @@ it exact under concurrency. A serving process takes a few milliseconds' worth at
 costs no trip to Redis per request; what it takes and does not use is lost to the tenant, never gained.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ HOUR: Final = 3600
 LEASE_SECONDS: Final = 0.02
 LEASE_KEPT: Final = 1.0
 MAX_LEASES: Final = 50_000
+HELD_SECONDS: Final = 0.1
+MAX_HELD: Final = 1_000
 # KEYS: a bucket each; ARGV: how many are wanted, the burst in seconds, then the rate of each bucket.
 # Returns how many are granted, the bucket that is short (from 1), and the microseconds until it has one again.
 SCRIPT: Final = """
@@ -133,6 +136,7 @@ class Leases:
     def __init__(self, mux: RedisMux) -> None:
         self._mux = mux
         self._leases: dict[tuple[str, str], Lease] = {}
+        self._held = 0
 
     async def take(self, caller: Caller) -> None:
         """Count one request of a caller; raises `throttled`. While Redis is away nobody is refused."""
@@ -141,8 +145,19 @@ class Leases:
         if lease is None or lease.until < time.monotonic() or (lease.left < 1 and lease.short_of is None):
             lease = await self._renew(name, caller)
         if lease.short_of is not None:
-            raise lease.refusal()
+            refused = lease.refusal()
+            await self._hold()
+            raise refused
         lease.left -= 1
+
+    async def _hold(self) -> None:
+        """Let a refusal wait a little, so that a caller who asks again at once takes little from the others."""
+        if self._held < MAX_HELD:
+            self._held += 1
+            try:
+                await asyncio.sleep(HELD_SECONDS)
+            finally:
+                self._held -= 1
 
     async def _renew(self, name: tuple[str, str], caller: Caller) -> Lease:
         limits = buckets(caller)

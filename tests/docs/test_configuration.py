@@ -35,7 +35,8 @@ def test_nothing_else_of_the_environment_is_read() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"os.environ.get", "os.getenv"}
         if isinstance(node.args[0], ast.Constant)
     }
-    assert elsewhere | set(DEFAULT_PORTS) <= set(PAGE)
+    assert elsewhere - {"SUDO_USER"} | set(DEFAULT_PORTS) <= set(PAGE)
+    assert "`SUDO_USER`" in text("docs/configuration.md")
 
 
 def test_no_local_service_is_needed_where_the_environment_names_servers(monkeypatch: pytest.MonkeyPatch) -> None:
