@@ -1,6 +1,7 @@
 """What Django itself refuses: problems under /api/, pages for people elsewhere."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
 
 from recomengine.lib.errors import DomainError, problem
@@ -20,6 +21,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if request.path.startswith(API):
         return _problem("not_found", "There is no such address; /api/v1/docs/ shows those there are.")
     return defaults.page_not_found(request, exception)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """What allauth answers over one of its limits (`ACCOUNT_RATE_LIMITS`), all but one of which are by the minute."""
+    if request.path.startswith(API):
+        response = _problem("throttled")
+    else:
+        response = render(request, "429.html", status=429)
+    response["Retry-After"] = "60"
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

@@ -161,7 +161,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "tenants.session_guards.SessionLifetime",
+    "tenants.session_guards.OperatorsSecondFactor",
 ]
 ROOT_URLCONF = "recomengine.urls"
 WSGI_APPLICATION = "recomengine.wsgi.application"
@@ -183,9 +184,16 @@ TEMPLATES = [
 # --- People and security --------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.CommonPasswordValidator",
+        "OPTIONS": {"password_list_path": BASE_DIR / "tenants" / "common-passwords.txt.gz"},
+    },
+    {"NAME": "tenants.passwords.ContextWordsValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -204,8 +212,17 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # the other sessions and tokens end, this one goes on
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
-ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_SESSION_REMEMBER = True  # the cookie lasts as long as the session may; `session_guards` ends it sooner
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+ACCOUNT_LOGIN_TIMEOUT = 600  # between the password and the second factor
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_FORMS = {
+    "reauthenticate": "tenants.account_forms.ReauthenticateForm",
+    "reset_password": "tenants.account_forms.ResetPasswordForm",
+}
+PASSWORD_RESET_TIMEOUT = 3600
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(DASHBOARD_URL).scheme
 ACCOUNT_RATE_LIMITS = {
     "login": "100/m/ip",
@@ -215,6 +232,7 @@ ACCOUNT_RATE_LIMITS = {
 }
 SECOND_FACTOR_KEY = derived("second factors")
 MFA_ADAPTER = "tenants.accounts.SecondFactorAdapter"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "RecomEngine"
 EMAIL = env.email_url("RECOMENGINE_EMAIL_URL", default="consolemail://")
@@ -228,11 +246,19 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
-    "CHECK_REVOKE_TOKEN": True,  # a new password ends them
     "UPDATE_LAST_LOGIN": True,
     "ISSUER": "recomengine",
     "AUDIENCE": "recomengine-api",
 }
+HOUR = 3600
+# Seconds without use, and in all, after which a session ends.
+SESSION = (env.int("RECOMENGINE_SESSION_IDLE_HOURS", default=12) * HOUR, env.int("RECOMENGINE_SESSION_HOURS", default=168) * HOUR)
+STAFF_SESSION = (
+    env.int("RECOMENGINE_OPERATOR_SESSION_IDLE_HOURS", default=1) * HOUR,
+    env.int("RECOMENGINE_OPERATOR_SESSION_HOURS", default=12) * HOUR,
+)
+OPERATORS_NEED_SECOND_FACTOR = env.bool("RECOMENGINE_OPERATORS_NEED_SECOND_FACTOR", default=PRODUCTION)
+SESSION_COOKIE_AGE = SESSION[1]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 TLS = urlsplit(DASHBOARD_URL).scheme == "https"  # ended by a proxy that sets X-Forwarded-Proto

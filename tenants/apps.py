@@ -6,3 +6,6 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         from tenants import openapi  # noqa: F401 - registers the authentication scheme
+        from tenants.account_events import connect
+
+        connect()

@@ -10,17 +10,19 @@ from functools import wraps
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from tenants.models import Tenant
-from tenants.people import open_to
+from tenants.people import has_second_factor, is_verified, open_to
 from tenants.types import TenantRef
 
 SESSION_KEY: Final = "shop"
@@ -41,6 +43,7 @@ class Shop:
 
     tenant: TenantRef
     timezone: str
+    requires_second_factor: bool = False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -62,7 +65,7 @@ def current_shop(request: HttpRequest) -> Shop | None:
         return None
     if tenant.status == Tenant.Status.SUSPENDED and not request.user.is_staff:
         raise PermissionDenied(f"{tenant.name} is suspended. Its data are kept; ask the operators to open it again.")
-    return Shop(tenant.ref, tenant.timezone)
+    return Shop(tenant.ref, tenant.timezone, tenant.requires_second_factor)
 
 
 def shop_page(view: Page) -> Page:
@@ -73,7 +76,11 @@ def shop_page(view: Page) -> Page:
         if not request.user.is_authenticated:
             return _to_login(request)
         shop = current_shop(request)
-        return redirect("shops") if shop is None else view(request, shop, *args, **kwargs)
+        if shop is None:
+            return redirect("shops")
+        if shop.requires_second_factor and not has_second_factor(request.user):
+            return _to_second_factor(request, shop)
+        return view(request, shop, *args, **kwargs)
 
     return page
 
@@ -100,8 +107,29 @@ def switch_shop(request: PageRequest) -> HttpResponse:
 
 
 def shop_menu(request: HttpRequest) -> dict[str, Any]:
-    """Context of every page: the first few shops for the menu, read only if a template asks."""
-    return {"shop_menu": SimpleLazyObject(lambda: list(open_to(request.user).order_by("name")[:IN_MENU]))}
+    """Context of every page, read only if a template asks: the first few shops for the menu, the one in use, and the
+    email address if it still has to be verified.
+    """
+    return {
+        "shop_menu": SimpleLazyObject(lambda: list(open_to(request.user).order_by("name")[:IN_MENU])),
+        "shop_in_use": SimpleLazyObject(lambda: _name_in_use(request)),
+        "email_to_verify": SimpleLazyObject(lambda: _to_verify(request)),
+    }
+
+
+def _name_in_use(request: HttpRequest) -> str:
+    found = open_to(request.user).filter(slug=request.session.get(SESSION_KEY, "")).first()
+    return found.name if found else ""
+
+
+def _to_verify(request: HttpRequest) -> str:
+    user = request.user
+    return user.email if user.is_authenticated and not is_verified(user) else ""
+
+
+def _to_second_factor(request: PageRequest, shop: Shop) -> HttpResponse:
+    messages.warning(request, f"{shop.tenant.name} opens only with a second factor. Set one up to go on.")
+    return HttpResponseClientRedirect(reverse("mfa_index")) if request.htmx else redirect("mfa_index")
 
 
 def _to_login(request: PageRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Tenants, people and keys: everything in the public schema."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
@@ -112,6 +113,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="Platform operators may use the admin.")
+    login_epoch = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Raised to end every session and token of the person."
+    )
     date_joined = models.DateTimeField(db_default=Now())
 
     objects: ClassVar[UserManager] = UserManager()
@@ -124,6 +128,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def get_session_auth_hash(self) -> str:
+        """What sessions and tokens have to agree with: another password or epoch ends them."""
+        return f"{super().get_session_auth_hash()}.{self.login_epoch}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """The same under former secret keys."""
+        return (f"{each}.{self.login_epoch}" for each in super().get_session_auth_fallback_hash())
 
 
 ROLES = [(role.value, role.value) for role in Role]

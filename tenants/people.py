@@ -1,7 +1,9 @@
 """People: their accounts, the tenants that are open to them, and what they may do there."""
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -56,7 +58,17 @@ def is_verified(user: User) -> bool:
 
 
 def has_second_factor(user: User) -> bool:
-    return bool(is_mfa_enabled(user))
+    return bool(is_mfa_enabled(user, [Authenticator.Type.TOTP]))
+
+
+def lacks_second_factor(user: User) -> bool:
+    """Whether the person is an operator who may not work as one before she has a second factor."""
+    return bool(settings.OPERATORS_NEED_SECOND_FACTOR and user.is_staff and not has_second_factor(user))
+
+
+def check_operator(user: User) -> None:
+    if lacks_second_factor(user):
+        raise DomainError("second_factor_required", "Operators need a second factor; set one up on the dashboard.")
 
 
 def open_to(user: User | AnonymousUser) -> QuerySet[Tenant]:

@@ -1,13 +1,18 @@
 """People's tokens for the API: a short-lived access token and a refresh token that is used once.
 
-All tokens of one login carry its `sid`. Logging out ends the login, and so does a refresh token that comes a second
-time, because then somebody else has it too (RFC 9700, section 4.14.2).
+All tokens of one login carry its `sid` and when it `began`. Logging out ends the login, and so does a refresh token that
+comes a second time, because then somebody else has it too (RFC 9700, section 4.14.2). `auth` is what the person's
+sessions have to agree with as well (`User.get_session_auth_hash`), so that another password, or
+`sessions.end_sessions`, ends every login at once.
 """
 
 import secrets
+import time
+from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from allauth.account.adapter import get_adapter
+from allauth.core import ratelimit
 from allauth.mfa.base.forms import AuthenticateForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
@@ -18,14 +23,16 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
-from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from recomengine.lib.errors import DomainError
-from tenants import people
+from tenants import actors, audit, people
 from tenants.models import User
 
 T = TypeVar("T", bound=Token)
 _SID: Final = "sid"
+_BEGAN: Final = "began"
+_AUTH: Final = "auth"
+LONGEST: Final = timedelta(days=30)  # of a login, however often its tokens are renewed
 LOCKED_FOR: Final = 600  # seconds, as ACCOUNT_RATE_LIMITS says
 
 
@@ -47,14 +54,18 @@ def log_in(request: HttpRequest, email: str, password: str, code: str = "") -> t
     Raises `invalid_credentials`, `second_factor_required` and `throttled`; the dashboard's login counts the same
     attempts.
     """
+    if not ratelimit.consume(request, action="login"):
+        raise DomainError("throttled", "Too many logins from this address.", retry_after=60)
     try:
         user = get_adapter().authenticate(request, email=email, password=password)
     except ValidationError as error:
         raise DomainError("throttled", "; ".join(error.messages), retry_after=LOCKED_FOR) from error
-    if user is None or not user.is_active:
+    if user is None:
         raise DomainError("invalid_credentials")
+    people.check_operator(user)
     if people.has_second_factor(user):
         _check_code(user, code)
+    audit.record(actors.of_person(request, user.email), "person.logged_in", user, after={"through": "the API"})
     return user, issue(user)
 
 
@@ -72,13 +83,16 @@ def _check_code(user: User, code: str) -> None:
         raise DomainError("invalid_credentials", "That code is not right, or was used already.")
 
 
-def issue(user: User, login: str = "") -> Pair:
-    """Tokens of a login, a new one unless its `sid` is given."""
+def issue(user: User, former: Refresh | None = None) -> Pair:
+    """Tokens of a login, a new one unless a token of it is given."""
     with transaction.atomic():
         refresh = Refresh.for_user(user)
         # The library keeps the token itself as well, which nobody who reads the database should have.
         OutstandingToken.objects.filter(jti=refresh["jti"]).update(token="")
-    refresh[_SID] = login or secrets.token_hex(16)
+    refresh[_SID] = former[_SID] if former else secrets.token_hex(16)
+    refresh[_BEGAN] = former[_BEGAN] if former else int(time.time())
+    refresh[_AUTH] = user.get_session_auth_hash()
+    refresh["exp"] = min(refresh["exp"], refresh[_BEGAN] + int(LONGEST.total_seconds()))
     return Pair(str(refresh.access_token), str(refresh))
 
 
@@ -89,7 +103,7 @@ def renew(text: str) -> Pair:
     if not first_time:
         _end(refresh)
         raise DomainError("invalid_token", "That refresh token was used already; log in again.")
-    return issue(user, refresh[_SID])
+    return issue(user, refresh)
 
 
 def log_out(text: str) -> None:
@@ -110,10 +124,11 @@ def _checked(kind: type[T], text: str) -> tuple[T, User]:
     except TokenError as error:
         raise DomainError("invalid_token") from error
     user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM), is_active=True).first()
-    if user is None or _SID not in token or cache.get(_ended(token)) is not None:
+    if user is None or any(name not in token for name in (_SID, _BEGAN, _AUTH)):
         raise DomainError("invalid_token")
-    if not constant_time_compare(token.get(api_settings.REVOKE_TOKEN_CLAIM), get_md5_hash_password(user.password)):
-        raise DomainError("invalid_token", "The password was changed since; log in again.")
+    if cache.get(_ended(token)) is not None or not constant_time_compare(token[_AUTH], user.get_session_auth_hash()):
+        raise DomainError("invalid_token", "That login was ended; log in again.")
+    people.check_operator(user)
     return token, user
 
 

@@ -33,6 +33,14 @@ document.addEventListener("click", (event) => {
   else if (button) copy(button);
 });
 
+// Signing up: the shop's days begin at midnight where its owner is.
+for (const field of document.querySelectorAll("[data-timezone]")) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  if (!timeZone) continue;
+  field.value = timeZone;
+  document.querySelector("[data-timezone-name]").textContent = timeZone;
+}
+
 function closeResults(search) {
   search.querySelector("[data-results]").replaceChildren();
 }

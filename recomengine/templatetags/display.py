@@ -14,6 +14,15 @@ SYMBOLS: Final = {
     "EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "BRL": "R$", "AUD": "A$",
     "CAD": "CA$", "NZD": "NZ$", "MXN": "MX$", "ILS": "₪", "VND": "₫",
 }  # fmt: skip
+# The first that occurs: later ones occur in what the earlier ones send as well.
+PROGRAMS: Final = (
+    ("Edg/", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"), ("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari"),
+)  # fmt: skip
+SYSTEMS: Final = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 WITHOUT_CENTS: Final = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF"})
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
@@ -69,3 +78,11 @@ def _money(amount: Decimal | float | str | None, currency: str, places: int) -> 
     symbol = SYMBOLS.get(currency, f"{currency} ")
     number = Decimal(amount)
     return f"{'−' if number < 0 else ''}{symbol}{abs(number):,.{places}f}"
+
+
+@register.filter
+def client(agent: str) -> str:
+    """What a User-Agent header says, in a few words: "Firefox on Windows"; its beginning if it says nothing known."""
+    program = next((name for part, name in PROGRAMS if part in agent), "")
+    system = next((name for part, name in SYSTEMS if part in agent), "")
+    return " on ".join(filter(None, (program, system))) or agent[:60] or "Unknown device"

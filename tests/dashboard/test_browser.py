@@ -27,7 +27,7 @@ PAGES = [
     "/previewer/?q=red",
     "/shops/",
 ]
-STRANGERS_PAGES = ["/login/", "/nowhere/"]
+STRANGERS_PAGES = ["/account/login/", "/nowhere/"]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 
 pytestmark = [
@@ -167,4 +167,4 @@ def test_signing_in_and_switching_the_shop(sign_in: SignIn, tenant_a: TenantRef,
         page.get_by_role("heading", name="Overview").wait_for()
         assert "Shop B" in page.title()
         page.get_by_role("button", name="Sign out").click()
-        page.wait_for_url("**/login/")
+        page.wait_for_url("**/account/login/")

@@ -15,7 +15,7 @@ from tenants.types import TenantRef
 
 PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
-    "/previewer/search/?q=red", "/shops/", "/login/", "/nowhere/",
+    "/previewer/search/?q=red", "/shops/", "/account/login/", "/nowhere/",
 ]  # fmt: skip
 TEMPLATES = Path(settings.BASE_DIR) / "recomengine" / "templates"
 
@@ -38,7 +38,7 @@ class Inline(HTMLParser):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_carry_a_strict_policy_and_nothing_that_it_refuses(ann: Client, shop: TenantRef, page: str) -> None:
-    answer = (Client() if page == "/login/" else ann).get(page)
+    answer = (Client() if page == "/account/login/" else ann).get(page)
     policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["form-action"] == policy["base-uri"] == "'self'"
     assert policy["frame-ancestors"] == policy["object-src"] == "'none'"
