@@ -25,10 +25,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def too_many(request: HttpRequest) -> HttpResponse:
     """What allauth answers over one of its limits (`ACCOUNT_RATE_LIMITS`), all but one of which are by the minute."""
-    if request.path.startswith(API):
-        response = _problem("throttled")
-    else:
-        response = render(request, "429.html", status=429)
+    response = _problem("throttled") if request.path.startswith(API) else render(request, "429.html", status=429)
     response["Retry-After"] = "60"
     return response
 

@@ -152,6 +152,7 @@ MIDDLEWARE = [
     "recomengine.lib.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "recomengine.lib.admin_policy.AdminPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -252,7 +253,10 @@ SIMPLE_JWT = {
 }
 HOUR = 3600
 # Seconds without use, and in all, after which a session ends.
-SESSION = (env.int("RECOMENGINE_SESSION_IDLE_HOURS", default=12) * HOUR, env.int("RECOMENGINE_SESSION_HOURS", default=168) * HOUR)
+SESSION = (
+    env.int("RECOMENGINE_SESSION_IDLE_HOURS", default=12) * HOUR,
+    env.int("RECOMENGINE_SESSION_HOURS", default=168) * HOUR,
+)
 STAFF_SESSION = (
     env.int("RECOMENGINE_OPERATOR_SESSION_IDLE_HOURS", default=1) * HOUR,
     env.int("RECOMENGINE_OPERATOR_SESSION_HOURS", default=12) * HOUR,
@@ -269,7 +273,6 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],  # unfold evaluates Alpine expressions
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:", "https:"],

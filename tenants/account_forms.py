@@ -14,9 +14,9 @@ from tenants.models import User
 from tenants.provisioning import NewTenant
 
 CURRENCIES: Final = (
-    "EUR", "USD", "GBP", "CHF", "PLN", "CZK", "SEK", "NOK", "DKK", "HUF", "RON", "BGN", "ISK", "TRY", "UAH", "AUD", "NZD",
-    "CAD", "MXN", "BRL", "ARS", "CLP", "COP", "JPY", "CNY", "HKD", "TWD", "KRW", "INR", "IDR", "MYR", "PHP", "SGD", "THB",
-    "VND", "AED", "SAR", "ILS", "EGP", "ZAR", "NGN", "KES",
+    "EUR", "USD", "GBP", "CHF", "PLN", "CZK", "SEK", "NOK", "DKK", "HUF", "RON", "BGN", "ISK", "TRY", "UAH", "AUD",
+    "NZD", "CAD", "MXN", "BRL", "ARS", "CLP", "COP", "JPY", "CNY", "HKD", "TWD", "KRW", "INR", "IDR", "MYR", "PHP",
+    "SGD", "THB", "VND", "AED", "SAR", "ILS", "EGP", "ZAR", "NGN", "KES",
 )  # fmt: skip
 
 
@@ -43,10 +43,9 @@ class SignUpForm(forms.Form):
         for each in error.errors:
             name = each["pointer"].removeprefix("/")
             self.add_error({"name": "shop"}.get(name, name) if name in self.fields else None, each["message"])
-        if error.code == "conflict":
-            self.add_error("email", str(error))
-        elif not error.errors:
-            self.add_error(None, str(error))
+        if not error.errors:
+            taken = User.objects.filter(email__iexact=self.cleaned_data["email"]).exists()
+            self.add_error("email" if taken else None, str(error))
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -79,5 +78,5 @@ class ResetPasswordForm(AnyAddressForm):  # type: ignore[misc]
 
     def clean_email(self) -> str:
         email = str(super().clean_email())
-        self.users = [user for user in self.users if user.email.lower() == email.lower()]
+        self.users: list[User] = [user for user in self.users if user.email.lower() == email.lower()]
         return email

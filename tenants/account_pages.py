@@ -18,8 +18,15 @@ from recomengine.lib.errors import DomainError
 from tenants import actors, audit, people, sessions
 from tenants.account_forms import ProfileForm, SignUpForm
 from tenants.dashboard import PageRequest
+from tenants.models import User
 from tenants.signup import SignedUp, sign_up
 from tenants.types import KeyType
+
+
+class PersonRequest(PageRequest):
+    """A request of somebody who is logged in."""
+
+    user: User
 
 
 @never_cache
@@ -65,7 +72,7 @@ def _welcome(request: HttpRequest, done: SignedUp) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def account(request: PageRequest) -> HttpResponse:
+def account(request: PersonRequest) -> HttpResponse:
     """Who one is here, and the way to everything else of the account."""
     before = {"name": request.user.name}
     form = ProfileForm(request.POST or None, instance=request.user)
@@ -85,9 +92,9 @@ def account(request: PageRequest) -> HttpResponse:
 
 
 @login_required
-@reauthentication_required(allow_get=True)
+@reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]
 @require_http_methods(["GET", "HEAD", "POST"])
-def sessions_page(request: PageRequest) -> HttpResponse:
+def sessions_page(request: PersonRequest) -> HttpResponse:
     """Where one is signed in; ends one session, or all others with the tokens of the API."""
     if request.method == "POST":
         return _end(request)
@@ -96,7 +103,7 @@ def sessions_page(request: PageRequest) -> HttpResponse:
     return render(request, "account/sessions.html", {"found": found})
 
 
-def _end(request: PageRequest) -> HttpResponse:
+def _end(request: PersonRequest) -> HttpResponse:
     by = actors.of_person(request, request.user.email)
     if "session" in request.POST:
         try:
@@ -112,7 +119,7 @@ def _end(request: PageRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def send_verification(request: PageRequest) -> HttpResponse:
+def send_verification(request: PersonRequest) -> HttpResponse:
     """Send the message that verifies the email address once more, at most every few minutes."""
     if not people.is_verified(request.user) and not send_verification_email_for_user(request, request.user):
         messages.info(request, "A message is on its way already. Look into your mail, also under spam.")

@@ -100,7 +100,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
 def on_dashboard(path: str) -> str:
     """The public address of a page, whatever host name a request came to."""
-    return settings.DASHBOARD_URL.rstrip("/") + path
+    return str(settings.DASHBOARD_URL).rstrip("/") + path
 
 
 def _fernet() -> Fernet:

@@ -56,9 +56,8 @@ def current_shop(request: HttpRequest) -> Shop | None:
     Raises Http404 when the one in use is not, or no longer, open to the person, and PermissionDenied when it is
     suspended.
     """
-    shops, slug = open_to(request.user), request.session.get(SESSION_KEY)
-    tenant = shops.filter(slug=slug).first() if slug else shops.order_by("status", "name").first()
-    if slug and tenant is None:
+    tenant = _in_use(request)
+    if tenant is None and SESSION_KEY in request.session:
         del request.session[SESSION_KEY]  # this request fails, the next one starts afresh
         raise Http404
     if tenant is None:
@@ -66,6 +65,11 @@ def current_shop(request: HttpRequest) -> Shop | None:
     if tenant.status == Tenant.Status.SUSPENDED and not request.user.is_staff:
         raise PermissionDenied(f"{tenant.name} is suspended. Its data are kept; ask the operators to open it again.")
     return Shop(tenant.ref, tenant.timezone, tenant.requires_second_factor)
+
+
+def _in_use(request: HttpRequest) -> Tenant | None:
+    shops, slug = open_to(request.user), request.session.get(SESSION_KEY)
+    return shops.filter(slug=slug).first() if slug else shops.order_by("status", "name").first()
 
 
 def shop_page(view: Page) -> Page:
@@ -118,7 +122,7 @@ def shop_menu(request: HttpRequest) -> dict[str, Any]:
 
 
 def _name_in_use(request: HttpRequest) -> str:
-    found = open_to(request.user).filter(slug=request.session.get(SESSION_KEY, "")).first()
+    found = _in_use(request)
     return found.name if found else ""
 
 

@@ -57,8 +57,9 @@ def _alive(request: HttpRequest) -> bool:
     """Whether the session's time is not over; notes that it is used."""
     now, session = clock.now().timestamp(), request.session
     idle, longest = settings.STAFF_SESSION if request.user.is_staff else settings.SESSION
-    began, seen = session.get(BEGAN), session.get(SEEN, session.get(BEGAN))
-    if began is None or now - began > longest or now - seen > idle:
+    began = float(session.get(BEGAN, 0))  # one without that is too old
+    seen = float(session.get(SEEN, began))
+    if now - began > longest or now - seen > idle:
         return False
     if SEEN not in session or now - seen > NOTED_EVERY:
         session[SEEN] = now

@@ -1,7 +1,7 @@
 """People's tokens for the API: a short-lived access token and a refresh token that is used once.
 
-All tokens of one login carry its `sid` and when it `began`. Logging out ends the login, and so does a refresh token that
-comes a second time, because then somebody else has it too (RFC 9700, section 4.14.2). `auth` is what the person's
+All tokens of one login carry its `sid` and when it `began`. Logging out ends the login, and so does a refresh token
+that comes a second time, because then somebody else has it too (RFC 9700, section 4.14.2). `auth` is what the person's
 sessions have to agree with as well (`User.get_session_auth_hash`), so that another password, or
 `sessions.end_sessions`, ends every login at once.
 """

@@ -1,0 +1,24 @@
+"""`manage.py reset_second_factor`."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from recomengine.lib.commands import OperatorCommand
+from tenants import actors, people
+from tenants.sessions import reset_second_factor
+
+
+class Command(OperatorCommand):
+    help = (
+        "Take a lost second factor off a person, end all of her sessions, and tell her by email. "
+        "Make sure first that it is she who asks: docs/security.md says how."
+    )
+
+    def add_own_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email", help="the person's email address")
+        parser.add_argument("--reason", required=True, help="why, and how you know who asked; goes into the audit log")
+
+    def run(self, *, email: str, reason: str, **_: Any) -> dict[str, str]:
+        reset_second_factor(people.get(email), reason, by=actors.of_command())
+        return {"email": email, "second_factor": "none"}
