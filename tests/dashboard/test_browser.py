@@ -26,8 +26,22 @@ PAGES = [
     "/previewer/?item=mug&visitor=v-77",
     "/previewer/?q=red",
     "/shops/",
+    "/account/",
+    "/account/email/",
+    "/account/password/change/",
+    "/account/sessions/",
+    "/account/second-factor/",
+    "/account/logout/",
 ]
-STRANGERS_PAGES = ["/account/login/", "/nowhere/"]
+STRANGERS_PAGES = [
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/account/password/reset/done/",
+    "/account/password/reset/key/1-x/",
+    "/account/confirm-email/x/",
+    "/nowhere/",
+]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 
 pytestmark = [
@@ -60,7 +74,9 @@ def opened(client: Client | None, theme: str = "light", width: int = 1280) -> It
     complaints: list[str] = []
     with served() as address, sync_playwright() as playwright:
         browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(base_url=address, viewport={"width": width, "height": 900})
+        context = browser.new_context(
+            base_url=address, viewport={"width": width, "height": 900}, timezone_id="America/New_York"
+        )
         cookies = {"theme": theme, **({"sessionid": client.cookies["sessionid"].value} if client else {})}
         context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
         page = context.new_page()

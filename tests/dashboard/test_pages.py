@@ -16,6 +16,7 @@ from tenants.types import TenantRef
 PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
     "/previewer/search/?q=red", "/shops/", "/account/login/", "/nowhere/",
+    "/account/", "/account/email/", "/account/password/change/", "/account/sessions/", "/account/second-factor/",
 ]  # fmt: skip
 TEMPLATES = Path(settings.BASE_DIR) / "recomengine" / "templates"
 
