@@ -314,7 +314,11 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "RecomEngine operators", "SITE_HEADER": "RecomEngine"}
+UNFOLD = {
+    "SITE_TITLE": "RecomEngine operators",
+    "SITE_HEADER": "RecomEngine",
+    "DASHBOARD_CALLBACK": "tenants.admin.home.home",
+}
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 _log_processors: list[Any] = [
