@@ -108,7 +108,7 @@ def person_rows(
     found = found.filter(is_staff=True) if staff_only else found
     found = found.filter(is_active=False) if disabled_only else found
     verified = EmailAddress.objects.filter(user=OuterRef("pk"), primary=True, verified=True)
-    factor = Authenticator.objects.filter(user=OuterRef("pk"))
+    factor = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
     found = found.annotate(is_verified=Exists(verified), has_second_factor=Exists(factor))
     return [person_row(user) for user in found]
 

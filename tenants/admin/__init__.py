@@ -16,4 +16,3 @@ __all__ = ["home", "people", "shops"]
 
 log.show_the_rest()
 admin.site.index_template = "admin/home.html"
-admin.site.password_change = log.password_page  # type: ignore[method-assign]

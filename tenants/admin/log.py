@@ -1,12 +1,8 @@
 """What was done: the audit log, and Django's own of its pages."""
 
-from typing import Any
-
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.http import HttpRequest
-from django.shortcuts import redirect
 
 from tenants.admin.base import ReadOnly
 from tenants.models import AuditEntry, Tenant
@@ -47,8 +43,3 @@ def show_the_rest() -> None:
     for model in apps.get_app_config("tenants").get_models():
         if not admin.site.is_registered(model):
             admin.site.register(model, ReadOnly)
-
-
-def password_page(request: HttpRequest, *_: Any, **__: Any) -> Any:
-    """Passwords are changed on the account page, which asks for the present one and counts attempts."""
-    return redirect("account_change_password")

@@ -333,11 +333,6 @@ def test_the_home_page_keeps_from_staff_what_they_may_not_see(sign_in: Callable[
     assert (answer.context["statuses"], answer.context["full"], answer.context["latest"]) == ([], None, None)
 
 
-def test_passwords_are_changed_on_the_account_page(root: Client) -> None:
-    answer = root.get("/admin/password_change/")
-    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("account_change_password"))
-
-
 def test_the_admins_search_answers(root: Client, rows: Rows) -> None:
     for words in ("", "shop", "ann@example.com", "\x00"):
         assert root.get("/admin/search/", {"s": words}).status_code == 200
