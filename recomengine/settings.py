@@ -123,9 +123,9 @@ CELERY_BEAT_SCHEDULE = {
 # --- Applications ---------------------------------------------------------------------------------------------------
 SHARED_APPS = [
     "tenants",  # before django_tenants, whose create_tenant asks for other things
+    "unfold",  # before django_tenants, which has a list of tables for Django's own admin
     "django_tenants",
     "recomengine",
-    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -3,9 +3,11 @@
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from tenants.admin.base import ReadOnly
-from tenants.models import AuditEntry, Tenant
+from tenants.models import AuditEntry
 
 
 @admin.register(AuditEntry)
@@ -19,13 +21,15 @@ class AuditEntryAdmin(ReadOnly):
     ]  # fmt: skip
     readonly_fields = ["shop"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        return AuditEntry.objects.select_related("tenant")  # None for one that was purged
+
     @admin.display(description="shop", empty_value="")
     def shop(self, row: AuditEntry) -> str:
         """The tenant's slug, empty without one; one that was purged has only its number left."""
         if row.tenant_id is None:
             return ""
-        slug = Tenant.objects.filter(pk=row.tenant_id).values_list("slug", flat=True).first()
-        return slug or f"purged ({row.tenant_id})"
+        return row.tenant.slug if row.tenant else f"purged ({row.tenant_id})"
 
 
 @admin.register(LogEntry)

@@ -195,7 +195,7 @@ def test_a_purge_that_was_interrupted_is_finished_by_the_next(
     assert schema_exists("t_gift_shop")
     assert [row["slug"] for row in answer("purge_tenants", "--grace-days", "0")] == ["gift-shop"]
     assert not schema_exists("t_gift_shop")
-    assert AuditEntry.objects.filter(action="tenant.purged", object_id="gift-shop").count() == 1
+    assert AuditEntry.objects.filter(action="tenant.purged", tenant_id=gift_shop.pk).count() == 1
 
 
 def interrupt(_: str) -> None:
