@@ -24,14 +24,15 @@ class Command(OperatorCommand):
 
     def run(self, *, tenant: str, yes: bool, **_: Any) -> dict[str, Any]:
         row = directory.get_model(tenant)
-        if not yes and _answer(f"To delete {row.name}, type its slug: ") != tenant:
+        if not yes and self._answer(f"To delete {row.name}, type its slug: ") != tenant:
             raise DomainError("invalid", "That is not its slug. Nothing was deleted.")
         row = delete_tenant(row, by=actors.of_command())
         return {"slug": row.slug, "status": row.status, "deleted_at": row.deleted_at}
 
-
-def _answer(question: str) -> str:
-    try:
-        return input(question).strip()
-    except EOFError as error:
-        raise DomainError("invalid", "There is nobody to ask; say --yes. Nothing was deleted.") from error
+    def _answer(self, question: str) -> str:
+        self.stderr.write(question, ending="")  # standard output is for the answer alone
+        self.stderr.flush()
+        try:
+            return input().strip()
+        except EOFError as error:
+            raise DomainError("invalid", "There is nobody to ask; say --yes. Nothing was deleted.") from error
