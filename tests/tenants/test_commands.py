@@ -16,7 +16,7 @@ from recomengine.lib import clock, redis
 from recomengine.lib.commands import OperatorCommand
 from recommendations import modelstore
 from tenants import changing, keys, live, tokens
-from tenants.models import ApiKey, AuditEntry, Membership, Tenant, Usage, User
+from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, Usage, User
 from tenants.provisioning import create_tenant, drop_schema
 from tenants.types import TenantRef
 from tests.conftest import new_key
@@ -307,6 +307,28 @@ def test_roles_are_given_changed_and_taken_but_an_owner_stays(tenants: tuple[Ten
     assert (entry.before, entry.after) == ({"role": "owner"}, {"role": "editor"})
     answer("set_role", "shop-a", "ann@example.com", "none")
     assert list(Membership.objects.values_list("user__email", "role")) == [("bob@example.com", "owner")]
+
+
+def test_whoever_loses_a_role_leaves_no_invitation_that_she_could_no_longer_make(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
+    ann, bob = person(), person("bob@example.com")
+    for tenant in tenants:
+        Membership.objects.create(user=bob, tenant=tenant, role="owner")
+        Membership.objects.create(user=ann, tenant=tenant, role="owner")
+        for role in ("owner", "editor"):
+            Invitation.objects.create(
+                tenant=tenant, email=f"{role}@example.com", role=role, digest=f"{tenant.pk}{role}", invited_by=ann,
+                expires_at=clock.now(),
+            )  # fmt: skip
+    try:
+        answer("set_role", "shop-a", "ann@example.com", "admin")
+        assert list(tenants[0].invitations.values_list("role", flat=True)) == ["editor"]
+        answer("set_role", "shop-a", "ann@example.com", "none")
+        assert (tenants[0].invitations.count(), tenants[1].invitations.count()) == (0, 2)
+        assert last_entry("invitation.withdrawn").object_id == "editor@example.com"
+    finally:
+        Invitation.objects.all().delete()
 
 
 def test_a_disabled_person_is_signed_out_until_enabled(client: Any) -> None:
