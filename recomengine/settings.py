@@ -123,9 +123,9 @@ CELERY_BEAT_SCHEDULE = {
 # --- Applications ---------------------------------------------------------------------------------------------------
 SHARED_APPS = [
     "tenants",  # before django_tenants, whose create_tenant asks for other things
+    "unfold",  # before django_tenants, which has a list of tables for Django's own admin
     "django_tenants",
     "recomengine",
-    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -343,7 +343,11 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "RecomEngine operators", "SITE_HEADER": "RecomEngine"}
+UNFOLD = {
+    "SITE_TITLE": "RecomEngine operators",
+    "SITE_HEADER": "RecomEngine",
+    "DASHBOARD_CALLBACK": "tenants.admin.home.home",
+}
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
 _log_processors: list[Any] = [

@@ -70,6 +70,13 @@ def prune(tenant: TenantRef, live: str) -> None:
             shutil.rmtree(directory(tenant, version))
 
 
+def remove(tenant: TenantRef) -> None:
+    """Remove every version of a tenant; there may be none."""
+    home = directory(tenant, "")
+    if home.exists():
+        shutil.rmtree(home)
+
+
 def _sum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """Changes of tenants: their settings, and whether they are open: suspended, active, deleted, and in the end purged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from recomengine.lib.errors import DomainError
 from tenants import audit, live
 from tenants.models import Tenant
 from tenants.provisioning import drop_schema, validate
-from tenants.types import PLATFORM, Actor
+from tenants.types import PLATFORM, Actor, TenantRef
 
 GRACE: Final = timedelta(days=30)
 SETTINGS: Final = ("name", "currency", "timezone", "locale", "allowed_origins", "requires_second_factor")
@@ -66,23 +66,33 @@ def _locked(tenant: Tenant) -> Tenant:
     return Tenant.objects.select_for_update().get(pk=tenant.pk)
 
 
+def _nothing(_: TenantRef) -> None:
+    pass
+
+
 def purgeable(grace: timedelta = GRACE) -> QuerySet[Tenant]:
     """The deleted tenants whose grace period is over."""
     return Tenant.objects.filter(status=Tenant.Status.DELETED, deleted_at__lte=clock.now() - grace)
 
 
-def purge_tenant(tenant: Tenant, *, by: Actor = PLATFORM) -> None:
-    """Destroy a deleted tenant: schema, row with keys and memberships, everything in Redis. Its audit log stays.
+def purge_tenant(tenant: Tenant, also: Callable[[TenantRef], None] = _nothing, *, by: Actor = PLATFORM) -> None:
+    """Destroy a deleted tenant: what `also` destroys, everything in Redis, schema, row with keys and memberships.
 
-    Raises `conflict` for a tenant that is not deleted.
+    The row goes last and all of the database in one transaction, so that after an interruption the tenant is still
+    there to be purged again. Its audit log stays. Raises `conflict` for a tenant that is not deleted.
     """
     with transaction.atomic():
         row = _locked(tenant)
         if row.status != Tenant.Status.DELETED:
             raise DomainError("conflict", f"Tenant {row.slug} is {row.status}; only deleted tenants are purged.")
+        also(row.ref)
+        _forget_in_redis(row.slug)
         audit.record(by, "tenant.purged", row, row, before={"name": row.name, "deleted_at": row.deleted_at})
         drop_schema(row.schema_name)
         row.delete()
+
+
+def _forget_in_redis(slug: str) -> None:
     client = redis.client()
-    for key in client.scan_iter(match=naming.key(tenant.slug, "*"), count=1000):
+    for key in client.scan_iter(match=naming.key(slug, "*"), count=1000):
         client.delete(key)

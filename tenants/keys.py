@@ -178,6 +178,15 @@ def _made_by(row: ApiKey, asking: str | None) -> list[ApiKey]:
     return found
 
 
+def pepper_of(row: ApiKey) -> str:
+    """Which pepper a key's digest was made with: `current`, `old`, `unknown`, or `lost`, which no caller can match."""
+    if row.pepper_id == name_of(settings.API_KEY_PEPPER):
+        return "current"
+    if row.pepper_id in map(name_of, settings.API_KEY_OLD_PEPPERS):
+        return "old"
+    return "lost" if row.pepper_id else "unknown"
+
+
 def get(tenant: Tenant, key_id: str) -> ApiKey:
     """The tenant's key of that id, ended or not; `not_found` if there is none."""
     row = ApiKey.objects.filter(tenant=tenant, key_id=key_id).first()

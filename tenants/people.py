@@ -1,5 +1,7 @@
 """People: their accounts, the tenants that are open to them, and what they may do there."""
 
+from typing import Final
+
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
@@ -16,6 +18,8 @@ from tenants import audit, directory
 from tenants.models import Membership, Tenant, User
 from tenants.types import Actor, Caller, Role
 
+RIGHTS: Final = ("is_staff", "is_superuser")
+
 
 def prepare(email: str, password: str, name: str = "") -> User:
     """A person who is not saved yet; raises `invalid` for an address that is none and for a weak password."""
@@ -29,13 +33,13 @@ def prepare(email: str, password: str, name: str = "") -> User:
     return user
 
 
-def add(user: User, *, by: Actor) -> EmailAddress:
-    """Save a new person with her address, not verified yet; `conflict` if the address has an account."""
+def add(user: User, *, verified: bool = False, action: str = "person.registered", by: Actor) -> EmailAddress:
+    """Save a new person with her address; `conflict` if the address has an account."""
     try:
         with transaction.atomic():
             user.save()
-            address = EmailAddress.objects.create(user=user, email=user.email, primary=True)
-            audit.record(by, "person.registered", user)
+            address = EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified)
+            audit.record(by, action, user, after=audit.values(user, RIGHTS) if user.is_staff else None)
     except IntegrityError as error:
         raise DomainError("conflict", "There is an account for that email address already; log in.") from error
     return address

@@ -35,6 +35,7 @@ class NewTenant:
     timezone: str = "UTC"
     locale: str = "en"
     allowed_origins: tuple[str, ...] = ()
+    notice: str = ""
 
 
 def create_tenant(
@@ -98,11 +99,14 @@ def open_for_others(
     with transaction.atomic():
         tenant = create_tenant(
             new.slug or free_slug(new.name), new.name, currency=new.currency, timezone=new.timezone,
-            locale=new.locale, allowed_origins=new.allowed_origins, plan=plan, by=by,
+            locale=new.locale, allowed_origins=new.allowed_origins, notice=new.notice, plan=plan, by=by,
         )  # fmt: skip
-        first = FIRST_KEYS.items()
-        made = {kind: keys.create_key(tenant, kind, keys.KeySettings(name), by=by) for kind, name in first}
-    return tenant, made
+        return tenant, first_keys(tenant, by=by)
+
+
+def first_keys(tenant: Tenant, *, by: Actor) -> dict[KeyType, keys.Token]:
+    """A key of each type for a new tenant."""
+    return {kind: keys.create_key(tenant, kind, keys.KeySettings(name), by=by) for kind, name in FIRST_KEYS.items()}
 
 
 def free_slug(name: str) -> str:

@@ -11,6 +11,7 @@ from tenants import directory
 
 class Command(OperatorCommand):
     help = "Rebuild everything Redis holds (models, items, histories, placements) from PostgreSQL and the model store."
+    examples = ("--missing", "gift-shop", "gift-shop home-goods --json")
 
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", nargs="*", help="slugs (default: every active tenant)")

@@ -11,6 +11,7 @@ from tenants import directory
 
 class Command(OperatorCommand):
     help = "Train tenants on what they have sent and publish the models, in this process."
+    examples = ("", "gift-shop", "gift-shop home-goods --json")
 
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", nargs="*", help="slugs (default: every active tenant)")

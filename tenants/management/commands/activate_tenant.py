@@ -7,14 +7,16 @@ from django.core.management.base import CommandParser
 from recomengine.lib.commands import OperatorCommand
 from tenants import actors, directory
 from tenants.changing import activate_tenant
+from tenants.management.arguments import add_tenant
 
 
 class Command(OperatorCommand):
-    help = "Let a suspended tenant go on."
+    help = "Let a suspended tenant go on, or bring back a deleted one that is not purged yet, with all it had."
+    examples = ("gift-shop", "gift-shop --json")
 
     def add_own_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="the tenant's slug")
+        add_tenant(parser)
 
-    def run(self, *, slug: str, **_: Any) -> dict[str, str]:
-        tenant = activate_tenant(directory.get_model(slug), by=actors.of_command())
-        return {"slug": slug, "status": tenant.status}
+    def run(self, *, tenant: str, **_: Any) -> dict[str, str]:
+        row = activate_tenant(directory.get_model(tenant), by=actors.of_command())
+        return {"slug": row.slug, "status": row.status}

@@ -7,14 +7,16 @@ from django.core.management.base import CommandParser
 from recomengine.lib.commands import OperatorCommand
 from tenants import actors, directory
 from tenants.changing import suspend_tenant
+from tenants.management.arguments import add_tenant
 
 
 class Command(OperatorCommand):
-    help = "Suspend a tenant: its keys are refused within a second, nothing is deleted."
+    help = "Suspend a tenant: its keys and pages are refused within a second, nothing is deleted."
+    examples = ("gift-shop", "gift-shop --json")
 
     def add_own_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="the tenant's slug")
+        add_tenant(parser)
 
-    def run(self, *, slug: str, **_: Any) -> dict[str, str]:
-        tenant = suspend_tenant(directory.get_model(slug), by=actors.of_command())
-        return {"slug": slug, "status": tenant.status}
+    def run(self, *, tenant: str, **_: Any) -> dict[str, str]:
+        row = suspend_tenant(directory.get_model(tenant), by=actors.of_command())
+        return {"slug": row.slug, "status": row.status}

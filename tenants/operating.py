@@ -1,0 +1,176 @@
+"""What only operators do: accounts made for others, rights on the platform, locks taken off, roles given."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from allauth.core.internal import ratelimit
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+
+from recomengine.lib.errors import DomainError
+from tenants import audit, people, provisioning
+from tenants.keys import Token
+from tenants.models import Invitation, Membership, Tenant, User
+from tenants.provisioning import NewTenant
+from tenants.types import Actor, KeyType, Role, Scope
+
+EDITABLE: Final = ("name", *people.RIGHTS)
+
+
+def person(email: str) -> User:
+    """The person of that address; `not_found` if there is none."""
+    found = User.objects.filter(email__iexact=email).first()
+    if found is None:
+        raise DomainError("not_found", f"There is no person {email!r}; create_person makes one.")
+    return found
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(15)
+
+
+def create_person(
+    email: str, password: str, name: str = "", *, staff: bool = False, superuser: bool = False, by: Actor
+) -> User:
+    """Make an account whose address counts as verified; superusers are staff.
+
+    Raises `invalid` for an address that is none, a weak password and a name that is too long, and `conflict`.
+    """
+    user = people.prepare(email, password, name)
+    user.is_staff, user.is_superuser = staff or superuser, superuser
+    _check_fields(user)
+    people.add(user, verified=True, action="person.created", by=by)
+    return user
+
+
+def edit_person(user: User, changes: Mapping[str, Any], *, by: Actor) -> User:
+    """Change a person's name or rights (`EDITABLE`)."""
+    if not set(changes) <= set(EDITABLE):
+        raise ValueError("an address or a password is changed by the person alone")
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=user.pk)
+        before = audit.values(row, changes)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        _check_fields(row)
+        row.save(update_fields=list(changes))
+        old, new = audit.changed(before, changes)
+        if new:
+            audit.record(by, "person.edited", row, before=old, after=new)
+    return row
+
+
+def _check_fields(user: User) -> None:
+    try:
+        user.clean_fields(exclude=["password"])
+    except ValidationError as error:
+        wrong = [(field, text) for field, texts in error.message_dict.items() for text in texts]
+        raise DomainError(
+            "invalid", errors=[{"pointer": f"/{field}", "code": "invalid", "message": text} for field, text in wrong]
+        ) from error
+
+
+def disable_person(user: User, *, by: Actor) -> User:
+    """Let a person sign in no more; what is open answers as if she were signed out."""
+    return _set_active(user, False, "person.disabled", by)
+
+
+def enable_person(user: User, *, by: Actor) -> User:
+    return _set_active(user, True, "person.enabled", by)
+
+
+def _set_active(user: User, active: bool, action: str, by: Actor) -> User:
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=user.pk)
+        before, row.is_active = row.is_active, active
+        row.save(update_fields=["is_active"])
+        if before != active:
+            audit.record(by, action, row, before={"is_active": before}, after={"is_active": active})
+    return row
+
+
+def unlock_person(email: str, *, by: Actor) -> bool:
+    """Take the locks off an address's logins, also of the second factor; whether there was anything to take off.
+
+    An address without an account is locked like any other. Limits on IP addresses stay.
+    """
+    user, address = User.objects.filter(email__iexact=email.strip()).first(), email.strip().lower()
+    names = _counts(address) + (_counts(f"mfa-auth-user-{user.pk}") if user else [])
+    counted = any(cache.get(name) for name in names)
+    cache.delete_many(names)
+    audit.record(by, "person.unlocked", ("user", address))
+    return counted
+
+
+def _counts(key: str) -> list[str]:
+    """Where allauth counts the failed logins of a key."""
+    rates = ratelimit.get_rates(app="allauth.account", action="login_failed")
+    where = {"app": "allauth.account", "action": "login_failed", "key": key}
+    return [ratelimit.get_cache_key(HttpRequest(), rate=rate, **where) for rate in rates if rate.per == "key"]
+
+
+def open_shop(
+    new: NewTenant, plan: str, *, owner: User | None = None, with_keys: bool = False, by: Actor
+) -> tuple[Tenant, dict[KeyType, Token]]:
+    """Create a tenant, if wanted with its first keys and a person who owns it, all or nothing."""
+    with transaction.atomic():
+        tenant = provisioning.create_tenant(
+            new.slug, new.name, currency=new.currency, timezone=new.timezone, locale=new.locale, notice=new.notice,
+            allowed_origins=new.allowed_origins, plan=plan, by=by,
+        )  # fmt: skip
+        made = provisioning.first_keys(tenant, by=by) if with_keys else {}
+        if owner is not None:
+            set_role(tenant, owner, Role.OWNER, by=by)
+    return tenant, made
+
+
+def set_role(tenant: Tenant, user: User, role: Role | None, *, by: Actor) -> Role | None:
+    """Make a person a member, change the role, or (None) end the membership; returns the role before.
+
+    Raises `last_owner`, and `not_found` for the end of a membership that is none.
+    """
+    with transaction.atomic():
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)  # of two owners, one may go
+        row = Membership.objects.filter(tenant=tenant, user=user).first()
+        before = Role(row.role) if row else None
+        if before is Role.OWNER and role is not Role.OWNER:
+            _check_owner_stays(tenant, user)
+        if row is None and role is None:
+            raise DomainError("not_found", f"{user.email} is no member of {tenant.slug}.")
+        if before != role:
+            _write_role(tenant, user, role)
+            _record_role(tenant, user, before, role, by)
+            _withdraw_invitations(tenant, user, role, by)
+    return before
+
+
+def _check_owner_stays(tenant: Tenant, user: User) -> None:
+    owners = tenant.memberships.filter(role=Role.OWNER, user__is_active=True).exclude(user=user)
+    if not owners.exists():
+        raise DomainError("last_owner", f"{user.email} is the last owner of {tenant.slug}; make another one first.")
+
+
+def _write_role(tenant: Tenant, user: User, role: Role | None) -> None:
+    if role is None:
+        Membership.objects.filter(tenant=tenant, user=user).delete()
+    else:
+        Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role})
+
+
+def _record_role(tenant: Tenant, user: User, before: Role | None, after: Role | None, by: Actor) -> None:
+    action = "member.joined" if before is None else "member.removed" if after is None else "member.role_changed"
+    old, new = ({"role": role} if role else None for role in (before, after))
+    audit.record(by, action, ("membership", user.email), tenant, before=old, after=new)
+
+
+def _withdraw_invitations(tenant: Tenant, user: User, role: Role | None, by: Actor) -> None:
+    """Those that the person could no longer make: they are no way back in."""
+    may = role.scopes if role else frozenset()
+    for row in Invitation.objects.filter(tenant=tenant, invited_by=user):
+        if (Scope.OWN if row.role == Role.OWNER else Scope.MANAGE) not in may:
+            subject = ("invitation", row.email)
+            audit.record(by, "invitation.withdrawn", subject, tenant, before={"role": row.role})
+            row.delete()
