@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from recomengine.lib.errors import DomainError
-from tenants import audit, people, provisioning
+from tenants import audit, people, provisioning, sessions
 from tenants.keys import Token
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.provisioning import NewTenant
@@ -74,8 +74,10 @@ def _check_fields(user: User) -> None:
 
 
 def disable_person(user: User, *, by: Actor) -> User:
-    """Let a person sign in no more; what is open answers as if she were signed out."""
-    return _set_active(user, False, "person.disabled", by)
+    """Let a person sign in no more, and end what is open for good."""
+    with transaction.atomic():
+        sessions.end_sessions(user, by=by)
+        return _set_active(user, False, "person.disabled", by)
 
 
 def enable_person(user: User, *, by: Actor) -> User:

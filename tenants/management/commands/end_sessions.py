@@ -12,6 +12,7 @@ from tenants.sessions import end_sessions
 
 class Command(OperatorCommand):
     help = "End every session of a person on the dashboard, and every login to the API, at once."
+    examples = ("ann@shop.example", "--all --json")
 
     def add_own_arguments(self, parser: CommandParser) -> None:
         who = parser.add_mutually_exclusive_group(required=True)

@@ -14,6 +14,7 @@ class Command(OperatorCommand):
         "Take a lost second factor off a person, end all of her sessions, and tell her by email. "
         "Make sure first that it is she who asks: docs/security.md says how."
     )
+    examples = ("ann@shop.example --reason 'phone lost; called back by her owner'",)
 
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="the person's email address")
