@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from recomengine.lib.errors import DomainError
-from tenants import audit, people, provisioning
+from tenants import audit, people, provisioning, sessions
 from tenants.keys import Token
 from tenants.models import Invitation, Membership, Tenant, User
 from tenants.provisioning import NewTenant
@@ -89,6 +89,8 @@ def _set_active(user: User, active: bool, action: str, by: Actor) -> User:
         row.save(update_fields=["is_active"])
         if before != active:
             audit.record(by, action, row, before={"is_active": before}, after={"is_active": active})
+        if not active:  # or its sessions would open again with the account
+            sessions.end_sessions(row, by=by)
     return row
 
 
