@@ -20,12 +20,35 @@ CURRENCIES: Final = (
 )  # fmt: skip
 
 
-class SignUpForm(forms.Form):
-    """An account, and the shop that comes with it."""
+class InvitedForm(forms.Form):
+    """An account for somebody whose address is known from the invitation to a shop."""
 
     email = forms.EmailField(max_length=254)
     password = forms.CharField(max_length=200, strip=False)
     name = forms.CharField(max_length=120)
+
+    def __init__(self, *args: Any, invited: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if invited:
+            self.fields["email"].disabled = True
+            self.initial["email"] = invited
+
+    def new_tenant(self) -> NewTenant | None:
+        return None
+
+    def refuse(self, error: DomainError) -> None:
+        """Show a refusal beside the fields it is about."""
+        for each in error.errors:
+            name = each["pointer"].removeprefix("/")
+            self.add_error(name if name in self.fields else None, each["message"])
+        if not error.errors:
+            taken = User.objects.filter(email__iexact=self.cleaned_data["email"]).exists()
+            self.add_error("email" if taken and not self.fields["email"].disabled else None, str(error))
+
+
+class SignUpForm(InvitedForm):
+    """An account, and the shop that comes with it."""
+
     shop = forms.CharField(max_length=120)
     currency = forms.ChoiceField(choices=[(code, code) for code in CURRENCIES], initial="EUR")
     timezone = forms.CharField(required=False)  # guessed by the page's script
@@ -37,15 +60,6 @@ class SignUpForm(forms.Form):
     def new_tenant(self) -> NewTenant:
         values = self.cleaned_data
         return NewTenant(values["shop"], currency=values["currency"], timezone=values["timezone"])
-
-    def refuse(self, error: DomainError) -> None:
-        """Show a refusal beside the fields it is about."""
-        for each in error.errors:
-            name = each["pointer"].removeprefix("/")
-            self.add_error({"name": "shop"}.get(name, name) if name in self.fields else None, each["message"])
-        if not error.errors:
-            taken = User.objects.filter(email__iexact=self.cleaned_data["email"]).exists()
-            self.add_error("email" if taken else None, str(error))
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -1,5 +1,6 @@
 """The pages of a person's own account that allauth has none of: sign-up, profile, sessions."""
 
+from allauth.account.adapter import get_adapter
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.email_verification import send_verification_email_for_user
 from allauth.account.utils import perform_login
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from recomengine.lib.errors import DomainError
 from tenants import actors, audit, people, sessions
-from tenants.account_forms import ProfileForm, SignUpForm
+from tenants.account_forms import InvitedForm, ProfileForm, SignUpForm
 from tenants.dashboard import PageRequest
 from tenants.models import User
 from tenants.signup import SignedUp, sign_up
@@ -33,25 +34,43 @@ class PersonRequest(PageRequest):
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up_page(request: PageRequest) -> HttpResponse:
-    """Open an account with a shop; the answer to the form is the one page that ever shows the first keys."""
+    """Open an account with a shop; the answer to the form is the one page that ever shows the first keys.
+
+    Who comes from an invitation gets an account alone, and goes back there.
+    """
     if request.user.is_authenticated:
         return redirect(settings.LOGIN_REDIRECT_URL)
-    if not settings.SIGN_UP_OPEN:
+    invited = request.session.get("account_verified_email") or ""
+    if not get_adapter().is_open_for_signup(request):
         return render(request, "account/signup_closed.html")
-    form = SignUpForm(request.POST or None)
+    form = (InvitedForm if invited else SignUpForm)(request.POST or None, invited=invited)
     if not form.is_valid():
-        return render(request, "account/signup.html", {"form": form})
-    values = form.cleaned_data
-    by = actors.of_person(request, values["email"])
+        return render(request, "account/signup.html", {"form": form, "invited": invited})
     try:
-        done = sign_up(request, values["email"], values["password"], values["name"], form.new_tenant(), by=by)
+        done = _sign_up(request, form, bool(invited))
     except DomainError as error:
         form.refuse(error)
         return _refused(request, form, error)
+    perform_login(request, done.user)
+    if invited:
+        get_adapter().unstash_verified_email(request)
+        return redirect(_safe(request, request.GET.get("next", "")) or settings.LOGIN_REDIRECT_URL)
     return _welcome(request, done)
 
 
-def _refused(request: HttpRequest, form: SignUpForm, error: DomainError) -> HttpResponse:
+def _sign_up(request: HttpRequest, form: InvitedForm, invited: bool) -> SignedUp:
+    email, password, name = (form.cleaned_data[field] for field in ("email", "password", "name"))
+    by = actors.of_person(request, email)
+    return sign_up(request, email, password, name, form.new_tenant(), by=by, invited=invited)
+
+
+def _safe(request: HttpRequest, address: str) -> str:
+    """The address if it is one of ours, else nothing."""
+    ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+    return address if ours else ""
+
+
+def _refused(request: HttpRequest, form: InvitedForm, error: DomainError) -> HttpResponse:
     response = render(request, "account/signup.html", {"form": form}, status=429 if error.retry_after else 200)
     if error.retry_after:
         response["Retry-After"] = str(error.retry_after)
@@ -59,7 +78,6 @@ def _refused(request: HttpRequest, form: SignUpForm, error: DomainError) -> Http
 
 
 def _welcome(request: HttpRequest, done: SignedUp) -> HttpResponse:
-    perform_login(request, done.user)
     context = {
         "tenant": done.tenant,
         "keys": {kind.name.lower(): str(token) for kind, token in done.keys.items()},
@@ -123,6 +141,4 @@ def send_verification(request: PersonRequest) -> HttpResponse:
     """Send the message that verifies the email address once more, at most every few minutes."""
     if not people.is_verified(request.user) and not send_verification_email_for_user(request, request.user):
         messages.info(request, "A message is on its way already. Look into your mail, also under spam.")
-    back = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    return redirect(back if safe else "account")
+    return redirect(_safe(request, request.POST.get("next", "")) or "account")

@@ -91,6 +91,8 @@ def _set_active(user: User, active: bool, action: str, by: Actor) -> User:
         row.save(update_fields=["is_active"])
         if before != active:
             audit.record(by, action, row, before={"is_active": before}, after={"is_active": active})
+        if not active:  # or its sessions would open again with the account
+            sessions.end_sessions(row, by=by)
     return row
 
 

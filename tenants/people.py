@@ -45,14 +45,6 @@ def add(user: User, *, verified: bool = False, action: str = "person.registered"
     return address
 
 
-def get(email: str) -> User:
-    """The person of an email address; `not_found` if there is none."""
-    found = User.objects.filter(email__iexact=email.strip()).first()
-    if found is None:
-        raise DomainError("not_found", f"There is no person {email!r}.")
-    return found
-
-
 def check_password_strength(password: str, user: User) -> None:
     try:
         validate_password(password, user)

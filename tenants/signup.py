@@ -25,19 +25,22 @@ class SignedUp:
 
 
 def sign_up(
-    request: HttpRequest, email: str, password: str, name: str = "", shop: NewTenant | None = None, *, by: Actor
-) -> SignedUp:
+    request: HttpRequest, email: str, password: str, name: str = "", shop: NewTenant | None = None, *, by: Actor,
+    invited: bool = False,
+) -> SignedUp:  # fmt: skip
     """Make the account, open the shop and have a verification email sent.
 
-    Raises `sign_up_closed`, `throttled`, `conflict` and `invalid`.
+    Who was `invited` has shown by the link that the address is hers, and may come although sign-up is closed. Raises
+    `sign_up_closed`, `throttled`, `conflict` and `invalid`.
     """
-    if not settings.SIGN_UP_OPEN:
+    if not (settings.SIGN_UP_OPEN or invited):
         raise DomainError("sign_up_closed")
     limits.take_sign_up(by.address)
     user = people.prepare(email, password, name)  # outside the transaction: hashing takes a while, and on purpose
     with transaction.atomic():
-        address = people.add(user, by=by)
-        transaction.on_commit(lambda: send_verification(request, address))
+        address = people.add(user, by=by, verified=invited)
+        if not invited:
+            transaction.on_commit(lambda: send_verification(request, address))
         if shop is None:
             return SignedUp(user)
         tenant, made = open_shop(user, shop, by=by)

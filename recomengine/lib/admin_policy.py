@@ -5,7 +5,7 @@ from typing import Final
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 PREFIX: Final = "/admin/"
 POLICY: Final = {"script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE], "style-src": [SELF, UNSAFE_INLINE]}
@@ -16,7 +16,7 @@ class AdminPolicy:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.relaxed: Callable[[HttpRequest], HttpResponse] = csp_update(POLICY)(get_response)
+        self.relaxed = csp_update(POLICY)(get_response)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.relaxed(request) if request.path.startswith(PREFIX) else self.get_response(request)

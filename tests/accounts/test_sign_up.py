@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client
 
 from catalog.models import Item
-from tenants import tenancy
+from tenants import people, tenancy
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.provisioning import drop_schema
 from tenants.types import Role
@@ -130,6 +130,28 @@ def test_where_sign_up_is_closed_nobody_signs_up(settings: Any) -> None:
     assert "Accounts are made by the operators" in Client().get("/account/signup/").content.decode()
     assert "Accounts are made by the operators" in sign_up(Client())
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_who_was_invited_gets_an_account_without_a_shop_and_goes_back(settings: Any, is_open: bool) -> None:
+    settings.SIGN_UP_OPEN = is_open
+    browser = Client()
+    browser.get("/account/login/?next=/x/")
+    session = browser.session
+    session["account_verified_email"] = "guest@example.com"
+    session.save()
+    browser.cookies["sessionid"] = session.session_key
+    page = browser.get("/account/signup/?next=/shops/").content.decode()
+    assert "For guest@example.com" in page
+    assert "Name of the shop" not in page
+    data = {"email": "other@example.com", "password": "seven lazy otters", "name": "Gus"}
+    assert browser.post("/account/signup/?next=/shops/", data)["Location"] == "/shops/"
+    guest = User.objects.get()
+    assert (guest.email, people.is_verified(guest)) == ("guest@example.com", True)
+    assert is_in(browser)
+    assert not mail.outbox
+    browser.post("/account/logout/")
+    assert ("Name of the shop" in browser.get("/account/signup/").content.decode()) is is_open
 
 
 def test_too_many_accounts_from_one_address_are_refused(settings: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from tenants import actors, people
+from tenants import actors, operating
 from tenants.models import User
 from tenants.sessions import end_sessions
 
@@ -20,6 +20,7 @@ class Command(OperatorCommand):
         who.add_argument("--all", action="store_true", dest="everybody", help="of every person there is")
 
     def run(self, *, email: str | None, everybody: bool, **_: Any) -> dict[str, int]:
-        found = User.objects.all() if everybody else [people.get(email or "")]
-        ended = [end_sessions(person, by=actors.of_command()) for person in found]
-        return {"people": len(ended)}
+        found = User.objects.all() if everybody else [operating.person(email or "")]
+        for person in found:
+            end_sessions(person, by=actors.of_command())
+        return {"people": len(found)}

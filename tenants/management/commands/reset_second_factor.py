@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from tenants import actors, people
+from tenants import actors, operating
 from tenants.sessions import reset_second_factor
 
 
@@ -21,5 +21,5 @@ class Command(OperatorCommand):
         parser.add_argument("--reason", required=True, help="why, and how you know who asked; goes into the audit log")
 
     def run(self, *, email: str, reason: str, **_: Any) -> dict[str, str]:
-        reset_second_factor(people.get(email), reason, by=actors.of_command())
+        reset_second_factor(operating.person(email), reason, by=actors.of_command())
         return {"email": email, "second_factor": "none"}
