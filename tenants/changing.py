@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 
 from recomengine.lib import clock, naming, redis
 from recomengine.lib.errors import DomainError
-from tenants import audit, live
-from tenants.models import Tenant
+from tenants import audit, live, people
+from tenants.models import Tenant, User
 from tenants.provisioning import drop_schema, validate
 from tenants.types import PLATFORM, Actor, TenantRef
 
@@ -20,7 +20,12 @@ BY_STAFF: Final = (*SETTINGS, "plan", "notice")
 
 
 def edit_tenant(tenant: Tenant, changes: Mapping[str, Any], *, by: Actor = PLATFORM) -> Tenant:
-    """Change settings of a tenant; every serving process follows within a second."""
+    """Change settings of a tenant; every serving process follows within a second.
+
+    Raises `invalid`, and `second_factor_required` for a person who asks one of everybody and has none herself.
+    """
+    if changes.get("requires_second_factor"):
+        _check_has_one(by)
     with transaction.atomic():
         row = _locked(tenant)
         before = audit.values(row, changes)
@@ -60,6 +65,12 @@ def _set_status(tenant: Tenant, status: Tenant.Status, action: str, by: Actor) -
             audit.record(by, action, row, row, before={"status": before}, after={"status": status})
         transaction.on_commit(lambda: live.changed(row.slug, "auth"))
     return row
+
+
+def _check_has_one(by: Actor) -> None:
+    person = User.objects.filter(email=by.name).first() if by.kind == Actor.PERSON else None
+    if person is not None and not people.has_second_factor(person):
+        raise DomainError("second_factor_required", "Set up a second factor of your own first: it holds for you too.")
 
 
 def _locked(tenant: Tenant) -> Tenant:

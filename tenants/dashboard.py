@@ -4,31 +4,36 @@ The session remembers a slug and nothing more; whether the person may open that 
 request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast, overload
 from zoneinfo import ZoneInfo
 
+import structlog
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
+from redis.exceptions import RedisError
 
-from tenants.models import Tenant
+from recomengine.lib.errors import DomainError
+from tenants import people, quotas
+from tenants.models import Tenant, User
 from tenants.people import has_second_factor, is_verified, open_to
-from tenants.types import TenantRef
+from tenants.types import Role, Scope, TenantRef
 
+log = structlog.get_logger(__name__)
 SESSION_KEY: Final = "shop"
 IN_MENU: Final = 8
 IN_LIST: Final = 100
-Page = Callable[..., HttpResponse]
+Page = TypeVar("Page", bound=Callable[..., HttpResponseBase])
 
 
 class PageRequest(HttpRequest):
@@ -39,32 +44,44 @@ class PageRequest(HttpRequest):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The tenant a page is about, with what only people need to know of it."""
+    """The tenant a page is about, with what only people need to know of it, and what the person may do there."""
 
     tenant: TenantRef
     timezone: str
-    requires_second_factor: bool = False
+    role: Role = Role.VIEWER
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
+    @property
+    def may(self) -> Mapping[str, bool]:
+        """Each scope's name, and whether the person has it; templates ask `shop.may.keys`."""
+        return {str(scope): scope in self.role.scopes for scope in Scope}
 
-def current_shop(request: HttpRequest) -> Shop | None:
-    """The shop in use, or the person's first one, or None without any.
+    @property
+    def usage(self) -> quotas.Use | None:
+        """What is used of the plan; None while Redis, which counts, is away: pages go on without it."""
+        try:
+            return quotas.use(self.tenant)
+        except RedisError as error:
+            log.warning("usage not known", tenant=self.tenant.slug, error=str(error))
+            return None
 
-    Raises Http404 when the one in use is not, or no longer, open to the person, and PermissionDenied when it is
-    suspended.
+
+def current(request: HttpRequest) -> Tenant | None:
+    """The tenant in use, or the person's first one, or None without any.
+
+    Raises Http404 when the one in use is not, or no longer, open to the person, or X-Tenant names another.
     """
     tenant = _in_use(request)
     if tenant is None and SESSION_KEY in request.session:
         del request.session[SESSION_KEY]  # this request fails, the next one starts afresh
         raise Http404
-    if tenant is None:
-        return None
-    if tenant.status == Tenant.Status.SUSPENDED and not request.user.is_staff:
-        raise PermissionDenied(f"{tenant.name} is suspended. Its data are kept; ask the operators to open it again.")
-    return Shop(tenant.ref, tenant.timezone, tenant.requires_second_factor)
+    named = request.headers.get("X-Tenant")
+    if named is not None and (tenant is None or named != tenant.slug):
+        raise Http404
+    return tenant
 
 
 def _in_use(request: HttpRequest) -> Tenant | None:
@@ -72,41 +89,111 @@ def _in_use(request: HttpRequest) -> Tenant | None:
     return shops.filter(slug=slug).first() if slug else shops.order_by("status", "name").first()
 
 
-def shop_page(view: Page) -> Page:
-    """Make `view(request, shop, …)` a page of the current shop: login first, membership checked, else the chooser."""
+def person_of(request: HttpRequest) -> User:
+    """The person who is signed in; only for pages that nobody else reaches."""
+    return cast(User, request.user)
+
+
+def row_of(shop: Shop) -> Tenant:
+    """The row of a page's tenant, for what changes it."""
+    return Tenant.objects.get(slug=shop.tenant.slug)
+
+
+def go_to(request: HttpRequest, tenant: Tenant) -> None:
+    """Make a tenant the one in use."""
+    request.session[SESSION_KEY] = tenant.slug
+
+
+@overload
+def shop_page(view: Page) -> Page: ...
+@overload
+def shop_page(view: None = None, *, scope: Scope) -> Callable[[Page], Page]: ...
+def shop_page(view: Any = None, *, scope: Scope = Scope.READ) -> Any:
+    """Make `view(request, shop, …)` a page of the current shop: login first, membership checked, else the chooser.
+
+    Whoever has not the scope is told so. Of what the view's domain call refuses, `not_found` and `forbidden` are pages.
+    """
+    return (lambda page: _shop_page(page, scope)) if view is None else _shop_page(view, scope)
+
+
+def _shop_page(view: Page, scope: Scope) -> Page:
+    @wraps(view)
+    def page(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return to_login(request)
+        tenant = current(request)
+        if tenant is None:
+            return redirect("shops")
+        closed = _closed(request, tenant)
+        return closed or _shown(view, request, _opened(request, tenant, scope), *args, **kwargs)
+
+    return cast(Page, page)
+
+
+def _shown(view: Page, request: PageRequest, shop: Shop, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    try:
+        return view(request, shop, *args, **kwargs)
+    except DomainError as error:
+        if error.code == "not_found":
+            raise Http404 from error
+        if error.code == "forbidden":
+            raise PermissionDenied(error.detail) from error
+        raise
+
+
+def _opened(request: HttpRequest, tenant: Tenant, scope: Scope) -> Shop:
+    role = people.role_in(person_of(request), tenant)
+    if role is None:  # the membership ended a moment ago
+        raise Http404
+    if scope not in role.scopes:
+        raise PermissionDenied(
+            f"Your role in {tenant.name} is {role}, which does not open this page. An owner can change that."
+        )
+    return Shop(tenant.ref, tenant.timezone, role)
+
+
+def _closed(request: PageRequest, tenant: Tenant) -> HttpResponse | None:
+    """What is answered for every page of a shop that is suspended, or asks for a second factor; else None."""
+    person = person_of(request)
+    if tenant.status == Tenant.Status.SUSPENDED and not person.is_staff:
+        context = {"closed": tenant, "role": people.role_in(person, tenant)}
+        return render(request, "shop/suspended.html", context, status=403)
+    if tenant.requires_second_factor and not has_second_factor(person):
+        return _to_second_factor(request, tenant)
+    return None
+
+
+def signed_in(view: Page) -> Page:
+    """Make `view(request, …)` a page for whoever is signed in, of no shop in particular."""
 
     @wraps(view)
-    def page(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def page(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return _to_login(request)
-        shop = current_shop(request)
-        if shop is None:
-            return redirect("shops")
-        if shop.requires_second_factor and not has_second_factor(request.user):
-            return _to_second_factor(request, shop)
-        return view(request, shop, *args, **kwargs)
+            return to_login(request)
+        named = request.headers.get("X-Tenant")
+        if named is not None:
+            get_object_or_404(open_to(request.user), slug=named)
+        return view(request, *args, **kwargs)
 
-    return page
+    return cast(Page, page)
 
 
 @require_safe
+@signed_in
 def shops(request: PageRequest) -> HttpResponse:
     """Every shop the person may open, to search and choose from."""
-    if not request.user.is_authenticated:
-        return _to_login(request)
-    words = request.GET.get("q", "").strip()
+    words = request.GET.get("q", "").replace("\x00", "").strip()
     found = open_to(request.user).filter(name__icontains=words).order_by("name")
     context = {"found": found[:IN_LIST], "more": max(0, found.count() - IN_LIST), "q": words}
     return render(request, "shops.html", context)
 
 
 @require_POST
+@signed_in
 def switch_shop(request: PageRequest) -> HttpResponse:
     """Look at another shop; one that is not open to the person does not exist for them."""
-    if not request.user.is_authenticated:
-        return _to_login(request)
-    tenant = get_object_or_404(open_to(request.user), slug=request.POST.get("shop", ""))
-    request.session[SESSION_KEY] = tenant.slug
+    slug = request.POST.get("shop", "").replace("\x00", "")
+    go_to(request, get_object_or_404(open_to(request.user), slug=slug))
     return redirect("overview")
 
 
@@ -131,12 +218,12 @@ def _to_verify(request: HttpRequest) -> str:
     return user.email if user.is_authenticated and not is_verified(user) else ""
 
 
-def _to_second_factor(request: PageRequest, shop: Shop) -> HttpResponse:
-    messages.warning(request, f"{shop.tenant.name} opens only with a second factor. Set one up to go on.")
+def _to_second_factor(request: PageRequest, tenant: Tenant) -> HttpResponse:
+    messages.warning(request, f"{tenant.name} opens only with a second factor. Set one up to go on.")
     return HttpResponseClientRedirect(reverse("mfa_index")) if request.htmx else redirect("mfa_index")
 
 
-def _to_login(request: PageRequest) -> HttpResponse:
+def to_login(request: PageRequest) -> HttpResponse:
     if request.htmx:  # a fragment of the login page has no place inside another page
         return HttpResponseClientRedirect(redirect_to_login(request.htmx.current_url_abs_path or "/").url)
     return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")

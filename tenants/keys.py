@@ -158,7 +158,7 @@ def revoke_key(tenant: Tenant, key_id: str, *, by: Actor = PLATFORM) -> list[str
     with transaction.atomic():
         row = _usable(tenant, key_id)
         asking = by.name if by.kind == Actor.KEY and by.name != key_id else None
-        ended = [row, *_made_by(row, asking)]
+        ended = [row, *made_with(row, asking)]
         now = clock.now()
         ApiKey.objects.filter(pk__in=[each.pk for each in ended]).update(revoked_at=now)
         for each in ended:
@@ -167,8 +167,8 @@ def revoke_key(tenant: Tenant, key_id: str, *, by: Actor = PLATFORM) -> list[str
     return [each.key_id for each in ended]
 
 
-def _made_by(row: ApiKey, asking: str | None) -> list[ApiKey]:
-    """The usable keys that a key made, and those that they made, and so on."""
+def made_with(row: ApiKey, asking: str | None = None) -> list[ApiKey]:
+    """The keys, not revoked, that a key made, and those that they made, and so on; without the one that asks."""
     found: list[ApiKey] = []
     makers = [row.pk]
     while makers:

@@ -27,6 +27,7 @@ from tenants.types import Caller
 log = structlog.get_logger(__name__)
 
 HOUR: Final = 3600
+INVITATIONS_PER_HOUR: Final = 50
 LEASE_SECONDS: Final = 0.02
 LEASE_KEPT: Final = 1.0
 MAX_LEASES: Final = 50_000
@@ -119,14 +120,25 @@ def take(caller: Caller) -> None:
 def take_sign_up(address: str) -> None:
     """Count a sign-up from an IP address (of IPv6, from its /64); raises `throttled`."""
     network = ip_network(f"{address}/{64 if ':' in address else 32}", strict=False)
-    bucket = Bucket(f"sign-ups:{network.network_address}", settings.SIGN_UPS_PER_HOUR / HOUR, "")
+    most = settings.SIGN_UPS_PER_HOUR
+    _take_of_hour(
+        f"sign-ups:{network.network_address}", most, f"At most {most} accounts an hour are made from one address."
+    )
+
+
+def take_invitation(slug: str) -> None:
+    """Count an invitation of a tenant, each of which sends an email to a stranger; raises `throttled`."""
+    most = INVITATIONS_PER_HOUR
+    _take_of_hour(naming.key(slug, "invitations"), most, f"A shop sends at most {most} invitations an hour.")
+
+
+def _take_of_hour(key: str, most: int, detail: str) -> None:
     try:
-        granted, _, wait = redis.client().execute_command(*command([bucket], 1, HOUR))
+        granted, _, wait = redis.client().execute_command(*command([Bucket(key, most / HOUR, "")], 1, HOUR))
     except RedisError as error:
-        log.warning("sign-up not counted", error=str(error))
+        log.warning("not counted", key=key, error=str(error))
         return
     if not granted:
-        detail = f"At most {settings.SIGN_UPS_PER_HOUR} accounts an hour are made from one address."
         raise DomainError("throttled", detail, retry_after=ceil(wait / 1_000_000))
 
 

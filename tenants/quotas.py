@@ -51,6 +51,11 @@ class Use:
     requests_per_second: int | None
     warning: bool
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing is left of the month's events."""
+        return self.events_per_month is not None and self.events >= self.events_per_month
+
 
 def use(tenant: TenantRef) -> Use:
     plan = PLANS[tenant.plan]
@@ -99,9 +104,8 @@ def _warn(tenant: Tenant, row: Usage) -> None:
             "url": settings.DASHBOARD_URL,
         }
         text = render_to_string("email/quota.txt", context)
-        subject = (
-            f"{tenant.name}: {'the events of this month are used up' if reached >= 1 else 'events are running out'}"
-        )
+        what = "the events of this month are used up" if reached >= 1 else "events are running out"
+        subject = " ".join(f"{tenant.name}: {what}".split())  # names may hold line breaks
         for owner in owners:
             send_mail(subject, text, None, [owner])
         log.info("quota", tenant=tenant.slug, events=row.events, reached=reached)

@@ -10,6 +10,8 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Concat, Right, Upper
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -18,7 +20,7 @@ from recomengine.settings import broker
 from recommendations import placements
 from recommendations.models import Placement
 from tenants import keys, tenancy
-from tenants.models import ApiKey, Tenant, User
+from tenants.models import ApiKey, Invitation, Tenant, Usage, User
 from tenants.provisioning import create_tenant
 from tenants.types import KeyType, TenantRef
 from tests.api import Api, start_edge
@@ -87,7 +89,12 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
     User.objects.all().delete()
     ApiKey.objects.all().delete()
     Tenant.objects.exclude(pk__in=[a.pk, b.pk]).delete()
-    Tenant.objects.update(status=Tenant.Status.ACTIVE, notice="")
+    Invitation.objects.all().delete()
+    Usage.objects.all().delete()
+    Tenant.objects.update(
+        status=Tenant.Status.ACTIVE, notice="", plan="scale", allowed_origins=[], requires_second_factor=False,
+        timezone="UTC", locale="en", name=Concat(Value("Shop "), Upper(Right("slug", 1))), deleted_at=None,
+    )  # fmt: skip
     redis.client().flushdb()
 
 

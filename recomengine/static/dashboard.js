@@ -85,6 +85,20 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
+// What is shown once came as the answer to a form; loading the page again must not send that form again.
+const once = document.querySelector("[data-once]");
+if (once) history.replaceState(null, "", once.dataset.once);
+
+// A form that makes something is sent once, however often its button is pressed.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-busy]")) return;
+  if (event.target.ariaBusy === "true") event.preventDefault();
+  event.target.ariaBusy = "true";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-busy]")) form.ariaBusy = null;
+});
+
 // After a preview was swapped in: its heading has the focus, and the list of hits is gone.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id !== "result") return;

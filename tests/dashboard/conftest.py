@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 
 from catalog import finding, items
@@ -20,7 +21,7 @@ from recommendations import packing, versions
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.models import Membership, Tenant, User
-from tenants.types import TenantRef
+from tenants.types import Role, TenantRef
 
 PASSWORD = "correct horse battery"
 SignIn = Callable[..., Client]
@@ -39,11 +40,16 @@ def sign_in(tenants: tuple[Tenant, Tenant]) -> SignIn:
     """A browser in which a new person, a member of the given shops, is logged in."""
 
     def sign_in(
-        *shops: TenantRef, email: str = "ann@example.com", password: str | None = None, **fields: Any
+        *shops: TenantRef,
+        email: str = "ann@example.com",
+        password: str | None = None,
+        role: Role = Role.VIEWER,
+        **fields: Any,
     ) -> Client:
         person = User.objects.create_user(email, password, **fields)
+        EmailAddress.objects.create(user=person, email=email, primary=True, verified=True)
         for shop in shops:
-            Membership.objects.create(user=person, tenant=Tenant.objects.get(slug=shop.slug))
+            Membership.objects.create(user=person, tenant=Tenant.objects.get(slug=shop.slug), role=role)
         browser = Client()
         browser.force_login(person)
         return browser
@@ -55,6 +61,12 @@ def sign_in(tenants: tuple[Tenant, Tenant]) -> SignIn:
 def ann(sign_in: SignIn, tenant_a: TenantRef) -> Client:
     """A member of shop A, and of no other, at her browser."""
     return sign_in(tenant_a)
+
+
+@pytest.fixture
+def owner(sign_in: SignIn, tenant_a: TenantRef) -> Client:
+    """An owner of shop A at her browser."""
+    return sign_in(tenant_a, email="owner@example.com", role=Role.OWNER)
 
 
 def ago(**span: float) -> str:

@@ -14,7 +14,9 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from recomengine.wsgi import application
-from tenants.types import TenantRef
+from tenants.models import ApiKey
+from tenants.types import KeyType, TenantRef
+from tests.conftest import new_key
 from tests.dashboard.conftest import SignIn
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -41,6 +43,17 @@ STRANGERS_PAGES = [
     "/account/password/reset/key/1-x/",
     "/account/confirm-email/x/",
     "/nowhere/",
+]
+OWNERS_PAGES = [
+    "/keys/",
+    "/keys/new/",
+    "/team/",
+    "/team/leave/",
+    "/settings/",
+    "/settings/delete/",
+    "/audit/",
+    "/audit/?since=2300-01-01",
+    "/shops/new/",
 ]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 
@@ -88,7 +101,7 @@ def opened(client: Client | None, theme: str = "light", width: int = 1280) -> It
         )
         yield page
         browser.close()
-    assert [text for text in complaints if "404 (Not Found)" not in text] == []
+    assert [text for text in complaints if "404 (Not Found)" not in text and "400 (Bad Request)" not in text] == []
 
 
 def faults(page: Page) -> list[str]:
@@ -101,10 +114,11 @@ def faults(page: Page) -> list[str]:
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci in frontend/")
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
 def test_no_page_has_an_accessibility_fault_or_scrolls_sideways(
-    ann: Client, shop: TenantRef, theme: str, width: int
+    ann: Client, owner: Client, shop: TenantRef, theme: str, width: int
 ) -> None:
+    new_key(shop, KeyType.PUBLISHABLE, name="Web shop")
     wrong: list[str] = []
-    for client, pages in ((ann, PAGES), (None, STRANGERS_PAGES)):
+    for client, pages in ((ann, PAGES), (owner, OWNERS_PAGES), (None, STRANGERS_PAGES)):
         with opened(client, theme, width) as page:
             for address in pages:
                 page.goto(address)
@@ -184,3 +198,52 @@ def test_signing_in_and_switching_the_shop(sign_in: SignIn, tenant_a: TenantRef,
         assert "Shop B" in page.title()
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url("**/account/login/")
+
+
+def test_a_new_key_is_copied_and_loading_again_makes_no_other(owner: Client, tenant_a: TenantRef) -> None:
+    with opened(owner) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto("/keys/")
+        page.get_by_role("link", name="New key").click()
+        page.get_by_label("Read-only").check()
+        page.get_by_label("Name").fill("Server")
+        page.get_by_role("button", name="Make the key").click()
+        page.get_by_role("button", name="Copy the read-only key").click()
+        page.get_by_role("button", name="Copied").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        page.reload()
+        page.get_by_role("heading", name="API keys").wait_for()
+        assert page.locator("#main li", has_text="Server").count() == 1
+        assert copied not in page.content()
+    (row,) = ApiKey.objects.filter(tenant__slug=tenant_a.slug)
+    assert copied.startswith(f"rec_ro_{row.key_id}_")
+
+
+def test_a_role_is_changed_in_place_and_keeps_the_focus(owner: Client, sign_in: SignIn, tenant_a: TenantRef) -> None:
+    sign_in(tenant_a)
+    with opened(owner) as page:
+        page.goto("/team/")
+        choice = page.get_by_label("Role of ann@example.com")
+        choice.focus()
+        choice.select_option("editor")
+        page.get_by_text("ann@example.com is editor now.").wait_for()
+        page.locator("select:focus[aria-label='Role of ann@example.com']").wait_for()
+        own = page.get_by_label("Role of owner@example.com")
+        own.select_option("viewer")
+        page.get_by_text("A shop keeps at least one owner").wait_for()
+        assert own.input_value() == "owner"
+
+
+def test_the_audit_log_is_filtered_without_loading_the_page(owner: Client, tenant_a: TenantRef) -> None:
+    new_key(tenant_a, name="Told")
+    with opened(owner) as page:
+        page.goto("/audit/")
+        page.evaluate("window.sameDocument = true")
+        page.get_by_label("Who").fill("nobody-is-called-that")
+        page.keyboard.press("Enter")
+        page.get_by_text("No entry is like that").wait_for()
+        assert "actor=nobody-is-called-that" in page.url
+        assert page.evaluate("window.sameDocument")
+        page.locator("#id_actor:focus").wait_for()
+        page.go_back()
+        page.get_by_text("Told").first.wait_for()

@@ -18,6 +18,10 @@ PAGES = [
     "/previewer/search/?q=red", "/shops/", "/account/login/", "/nowhere/",
     "/account/", "/account/email/", "/account/password/change/", "/account/sessions/", "/account/second-factor/",
 ]  # fmt: skip
+OWNERS_PAGES = [
+    "/keys/", "/keys/new/", "/team/", "/team/leave/", "/settings/", "/settings/delete/", "/audit/",
+    "/audit/?since=soon", "/shops/new/",
+]  # fmt: skip
 TEMPLATES = Path(settings.BASE_DIR) / "recomengine" / "templates"
 
 
@@ -37,9 +41,12 @@ class Inline(HTMLParser):
         self.found += [f"{tag} {name}" for name, value in attrs if (value or "").lower().startswith("javascript:")]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_pages_carry_a_strict_policy_and_nothing_that_it_refuses(ann: Client, shop: TenantRef, page: str) -> None:
-    answer = (Client() if page == "/account/login/" else ann).get(page)
+@pytest.mark.parametrize("page", [*PAGES, *OWNERS_PAGES])
+def test_pages_carry_a_strict_policy_and_nothing_that_it_refuses(
+    ann: Client, owner: Client, shop: TenantRef, page: str
+) -> None:
+    browser = owner if page in OWNERS_PAGES else ann
+    answer = (Client() if page == "/account/login/" else browser).get(page)
     policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["form-action"] == policy["base-uri"] == "'self'"
     assert policy["frame-ancestors"] == policy["object-src"] == "'none'"
@@ -94,3 +101,13 @@ def test_the_menu_marks_the_page_and_offers_the_admin_to_staff_only(ann: Client)
     assert '<a href="/previewer/" class="nav-link" aria-current="page">' in page
     assert page.count('aria-current="page"') == 1
     assert "/admin/" not in page
+
+
+def test_the_menu_offers_what_the_role_may_see(ann: Client, owner: Client) -> None:
+    offered = {
+        name: [
+            f'href="/{page}/"' in browser.get("/").content.decode() for page in ("keys", "team", "audit", "settings")
+        ]
+        for name, browser in (("viewer", ann), ("owner", owner))
+    }
+    assert offered == {"viewer": [True, True, False, False], "owner": [True] * 4}

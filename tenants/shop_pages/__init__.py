@@ -1,0 +1,1 @@
+"""The pages with which owners and admins run their shop."""
