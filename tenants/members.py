@@ -23,14 +23,30 @@ def change_role(tenant: Tenant, person: User, member: int, role: Role, *, by: Ac
         row = get(tenant, member)
         check_may_give(person, tenant, Role(row.role))
         check_may_give(person, tenant, role)
-        if role == row.role:
-            return row
-        _check_owner_stays(row)
-        before, row.role = row.role, role
-        row.save(update_fields=["role"])
-        _record(by, "member.role_changed", row, before={"role": before}, after={"role": role})
-        _withdraw_invitations(row, role, by)
+        _change(row, role, by)
     return row
+
+
+def assign(tenant: Tenant, user: User, role: Role | None, *, by: Actor) -> Role | None:
+    """Make somebody a member, change the role, or (None) end the membership, as operators do; returns the role before.
+
+    Raises `last_owner`, and `not_found` for the end of a membership that is none.
+    """
+    with transaction.atomic():
+        lock(tenant)
+        row = of(tenant, user)
+        if row is None:
+            if role is None:
+                raise DomainError("not_found", f"{user.email} is no member of {tenant.slug}.")
+            row = Membership.objects.create(tenant=tenant, user=user, role=role)
+            _record(by, "member.joined", row, after={"role": role})
+            return None
+        before = Role(row.role)
+        if role is None:
+            _end(row, "member.removed", by)
+        else:
+            _change(row, role, by)
+    return before
 
 
 def remove(tenant: Tenant, person: User, member: int, *, by: Actor) -> str:
@@ -94,6 +110,16 @@ def _check_owner_stays(row: Membership) -> None:
     others = Membership.objects.filter(tenant=row.tenant, role=Role.OWNER, user__is_active=True).exclude(pk=row.pk)
     if row.role == Role.OWNER and not others.exists():
         raise DomainError("last_owner", "A shop keeps at least one owner; make somebody else an owner first.")
+
+
+def _change(row: Membership, role: Role, by: Actor) -> None:
+    if role == row.role:
+        return
+    _check_owner_stays(row)
+    before, row.role = row.role, role
+    row.save(update_fields=["role"])
+    _record(by, "member.role_changed", row, before={"role": before}, after={"role": role})
+    _withdraw_invitations(row, role, by)
 
 
 def _end(row: Membership, action: str, by: Actor) -> None:

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from recomengine.lib.errors import DomainError
-from tenants import audit, people, provisioning, sessions
+from tenants import audit, members, people, provisioning, sessions
 from tenants.keys import Token
-from tenants.models import Invitation, Membership, Tenant, User
+from tenants.models import Tenant, User
 from tenants.provisioning import NewTenant
-from tenants.types import Actor, KeyType, Role, Scope
+from tenants.types import Actor, KeyType, Role
 
 EDITABLE: Final = ("name", *people.RIGHTS)
 
@@ -127,54 +127,5 @@ def open_shop(
         )  # fmt: skip
         made = provisioning.first_keys(tenant, by=by) if with_keys else {}
         if owner is not None:
-            set_role(tenant, owner, Role.OWNER, by=by)
+            members.assign(tenant, owner, Role.OWNER, by=by)
     return tenant, made
-
-
-def set_role(tenant: Tenant, user: User, role: Role | None, *, by: Actor) -> Role | None:
-    """Make a person a member, change the role, or (None) end the membership; returns the role before.
-
-    Raises `last_owner`, and `not_found` for the end of a membership that is none.
-    """
-    with transaction.atomic():
-        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)  # of two owners, one may go
-        row = Membership.objects.filter(tenant=tenant, user=user).first()
-        before = Role(row.role) if row else None
-        if before is Role.OWNER and role is not Role.OWNER:
-            _check_owner_stays(tenant, user)
-        if row is None and role is None:
-            raise DomainError("not_found", f"{user.email} is no member of {tenant.slug}.")
-        if before != role:
-            _write_role(tenant, user, role)
-            _record_role(tenant, user, before, role, by)
-            _withdraw_invitations(tenant, user, role, by)
-    return before
-
-
-def _check_owner_stays(tenant: Tenant, user: User) -> None:
-    owners = tenant.memberships.filter(role=Role.OWNER, user__is_active=True).exclude(user=user)
-    if not owners.exists():
-        raise DomainError("last_owner", f"{user.email} is the last owner of {tenant.slug}; make another one first.")
-
-
-def _write_role(tenant: Tenant, user: User, role: Role | None) -> None:
-    if role is None:
-        Membership.objects.filter(tenant=tenant, user=user).delete()
-    else:
-        Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role})
-
-
-def _record_role(tenant: Tenant, user: User, before: Role | None, after: Role | None, by: Actor) -> None:
-    action = "member.joined" if before is None else "member.removed" if after is None else "member.role_changed"
-    old, new = ({"role": role} if role else None for role in (before, after))
-    audit.record(by, action, ("membership", user.email), tenant, before=old, after=new)
-
-
-def _withdraw_invitations(tenant: Tenant, user: User, role: Role | None, by: Actor) -> None:
-    """Those that the person could no longer make: they are no way back in."""
-    may = role.scopes if role else frozenset()
-    for row in Invitation.objects.filter(tenant=tenant, invited_by=user):
-        if (Scope.OWN if row.role == Role.OWNER else Scope.MANAGE) not in may:
-            subject = ("invitation", row.email)
-            audit.record(by, "invitation.withdrawn", subject, tenant, before={"role": row.role})
-            row.delete()

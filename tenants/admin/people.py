@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from recomengine.lib.errors import DomainError
-from tenants import audit, operating
+from tenants import audit, members, operating
 from tenants.admin.base import Operated, ReadOnly, by, is_superuser
 from tenants.models import Invitation, Membership, User
 from tenants.types import Actor, Role
@@ -92,7 +92,7 @@ class MembershipAdmin(Operated):
         return ["user", "tenant"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        operating.set_role(obj.tenant, obj.user, Role(obj.role), by=by(request))
+        members.assign(obj.tenant, obj.user, Role(obj.role), by=by(request))
         obj.pk = Membership.objects.get(tenant=obj.tenant, user=obj.user).pk
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
@@ -104,7 +104,7 @@ class MembershipAdmin(Operated):
 
 
 def _end(row: Membership, who: Actor) -> None:
-    operating.set_role(row.tenant, row.user, None, by=who)
+    members.assign(row.tenant, row.user, None, by=who)
 
 
 @admin.register(Invitation)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from tenants import actors, directory, operating
+from tenants import actors, directory, members, operating
 from tenants.management.arguments import add_email, add_tenant
 from tenants.types import Role
 
@@ -23,5 +23,5 @@ class Command(OperatorCommand):
 
     def run(self, *, tenant: str, email: str, role: str, **_: Any) -> dict[str, Any]:
         row, user = directory.get_model(tenant), operating.person(email)
-        before = operating.set_role(row, user, None if role == NONE else Role(role), by=actors.of_command())
+        before = members.assign(row, user, None if role == NONE else Role(role), by=actors.of_command())
         return {"tenant": row.slug, "email": user.email, "role": role, "before": before or NONE}
