@@ -89,10 +89,10 @@ def _set_active(user: User, active: bool, action: str, by: Actor) -> User:
         row = User.objects.select_for_update().get(pk=user.pk)
         before, row.is_active = row.is_active, active
         row.save(update_fields=["is_active"])
-        if before != active:
-            audit.record(by, action, row, before={"is_active": before}, after={"is_active": active})
         if not active:  # or its sessions would open again with the account
             sessions.end_sessions(row, by=by)
+        if before != active:
+            audit.record(by, action, row, before={"is_active": before}, after={"is_active": active})
     return row
 
 

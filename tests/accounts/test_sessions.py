@@ -125,7 +125,13 @@ def test_a_command_ends_the_sessions_of_a_person_or_of_all(ann: Client, new_pers
     assert command("end_sessions", "--all") == {"people": 2}
     assert not is_in(bob)
     with pytest.raises(CommandError, match="There is no person"):
-        command("end_sessions", "nobody@example.com")
+        call_command("end_sessions", "nobody@example.com")
+
+
+def test_a_session_does_not_open_again_with_an_account_that_was_closed(ann: Client) -> None:
+    call_command("disable_person", EMAIL)
+    call_command("enable_person", EMAIL)
+    assert not is_in(ann)
 
 
 def test_a_command_takes_a_lost_second_factor_off(ann: Client, person: User, secret: str) -> None:
@@ -138,7 +144,7 @@ def test_a_command_takes_a_lost_second_factor_off(ann: Client, person: User, sec
     assert entry is not None
     assert (entry.actor_kind, entry.after) == ("operator", {"reason": "called, and Olive of the shop vouched"})
     with pytest.raises(CommandError, match="has no second factor"):
-        command("reset_second_factor", EMAIL, "--reason", "again")
+        call_command("reset_second_factor", EMAIL, "--reason", "again")
 
 
 def test_a_new_password_ends_other_sessions_and_tokens(ann: Client, api: Api) -> None:

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
 from tenants import actors, operating
+from tenants.management.arguments import add_email
 from tenants.sessions import reset_second_factor
 
 
@@ -17,7 +18,7 @@ class Command(OperatorCommand):
     examples = ("ann@shop.example --reason 'phone lost; called back by her owner'",)
 
     def add_own_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email", help="the person's email address")
+        add_email(parser)
         parser.add_argument("--reason", required=True, help="why, and how you know who asked; goes into the audit log")
 
     def run(self, *, email: str, reason: str, **_: Any) -> dict[str, str]:
