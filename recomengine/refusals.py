@@ -1,12 +1,38 @@
 """What Django itself refuses: problems under /api/, pages for people elsewhere."""
 
+from collections.abc import Callable
+
+import structlog
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views import defaults
+from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from recomengine.lib.errors import DomainError, problem
 
+log = structlog.get_logger(__name__)
 API = "/api/"
+AWAY = (OperationalError, InterfaceError, ConnectionInterrupted, RedisConnectionError, RedisTimeoutError)
+
+
+class AwayMiddleware:
+    """A page whose view could not reach PostgreSQL or Redis says so, instead of blaming itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, AWAY) or request.path.startswith(API):
+            return None
+        log.warning("server away", path=request.path, error=str(exception))
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

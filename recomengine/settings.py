@@ -49,15 +49,14 @@ def server_url(name: str, local: str) -> str:
 
 
 SECRET_KEY = secret("DJANGO_SECRET_KEY")
+SECRET_KEY_FALLBACKS: list[str] = env.list("DJANGO_OLD_SECRET_KEYS", default=[])
 API_KEY_PEPPER = secret("RECOMENGINE_API_KEY_PEPPER")
-API_KEY_OLD_PEPPERS = env.list(
-    "RECOMENGINE_API_KEY_OLD_PEPPERS", default=[]
-)  # keys move to the new one as they are used
+API_KEY_OLD_PEPPERS: list[str] = env.list("RECOMENGINE_API_KEY_OLD_PEPPERS", default=[])
 
 
-def derived(purpose: str) -> bytes:
+def derived(purpose: str, key: str = SECRET_KEY) -> bytes:
     """A key of its own for one purpose, so that no two of them share one."""
-    return hashlib.blake2b(purpose.encode(), key=SECRET_KEY.encode()[:64], digest_size=32).digest()
+    return hashlib.blake2b(purpose.encode(), key=hashlib.sha256(key.encode()).digest(), digest_size=32).digest()
 
 
 API_PORT = env.int("RECOMENGINE_API_PORT", default=5009)
@@ -150,6 +149,7 @@ INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 
 MIDDLEWARE = [
     "recomengine.lib.requests.RequestIdMiddleware",
+    "recomengine.refusals.AwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "recomengine.lib.admin_policy.AdminPolicy",
@@ -231,7 +231,7 @@ ACCOUNT_RATE_LIMITS = {
     "signup": None,  # tenants.limits counts them, without a lock that many would wait for
     "reset_password": "20/m/ip,5/h/key",
 }
-SECOND_FACTOR_KEY = derived("second factors")
+SECOND_FACTOR_KEYS = [derived("second factors", key) for key in (SECRET_KEY, *SECRET_KEY_FALLBACKS)]
 MFA_ADAPTER = "tenants.accounts.SecondFactorAdapter"
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -326,8 +326,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "TenantStatusEnum": ["active", "suspended", "deleted"],
-        "RunStatusEnum": ["running", "published", "failed", "superseded"],
+        "TenantStatusEnum": "tenants.models.Tenant.Status",
+        "RunStatusEnum": "recommendations.models.ModelRun.Status",
         "KeyStatusEnum": ["active", "expired", "revoked"],
         "KeyTypeEnum": ["pub", "ro", "rw"],
     },

@@ -7,7 +7,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
@@ -103,5 +103,6 @@ def on_dashboard(path: str) -> str:
     return str(settings.DASHBOARD_URL).rstrip("/") + path
 
 
-def _fernet() -> Fernet:
-    return Fernet(urlsafe_b64encode(settings.SECOND_FACTOR_KEY))
+def _fernet() -> MultiFernet:
+    """Encrypts under the current secret, and reads what was encrypted under former ones."""
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in settings.SECOND_FACTOR_KEYS])

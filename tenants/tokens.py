@@ -21,7 +21,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from recomengine.lib.errors import DomainError
@@ -87,9 +87,9 @@ def issue(user: User, former: Refresh | None = None) -> Pair:
     """Tokens of a login, a new one unless a token of it is given."""
     with transaction.atomic():
         refresh = Refresh.for_user(user)
-        # The library keeps the token itself as well, which nobody who reads the database should have.
-        OutstandingToken.objects.filter(jti=refresh["jti"]).update(token="")
-    refresh[_SID] = former[_SID] if former else secrets.token_hex(16)
+        refresh[_SID] = former[_SID] if former else secrets.token_hex(16)
+        # The library keeps the token itself, which nobody who reads the database should have; its login will do.
+        OutstandingToken.objects.filter(jti=refresh["jti"]).update(token=refresh[_SID])
     refresh[_BEGAN] = former[_BEGAN] if former else int(time.time())
     refresh[_AUTH] = user.get_session_auth_hash()
     refresh["exp"] = min(refresh["exp"], refresh[_BEGAN] + int(LONGEST.total_seconds()))
@@ -109,7 +109,6 @@ def renew(text: str) -> Pair:
 def log_out(text: str) -> None:
     """End the login that a refresh token belongs to, at once and everywhere."""
     refresh, _ = _checked(Refresh, text)
-    refresh.blacklist()
     _end(refresh)
 
 
@@ -133,6 +132,9 @@ def _checked(kind: type[T], text: str) -> tuple[T, User]:
 
 
 def _end(token: Token) -> None:
+    """End a login: its refresh tokens in PostgreSQL, for good, and its access tokens in Redis, while they live."""
+    for each in OutstandingToken.objects.filter(token=token[_SID], blacklistedtoken=None):
+        BlacklistedToken.objects.get_or_create(token=each)
     cache.set(_ended(token), True, api_settings.REFRESH_TOKEN_LIFETIME.total_seconds())
 
 

@@ -14,7 +14,7 @@ from django.core import mail
 from django.db import connection
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from recomengine.lib import clock
+from recomengine.lib import clock, redis
 from tenants import provisioning, tenancy
 from tenants.models import AuditEntry, Membership, Tenant, User
 from tenants.types import TenantRef
@@ -212,6 +212,14 @@ def test_a_refresh_token_that_comes_twice_ends_the_login(stranger: Api) -> None:
     assert refusal(stranger.post("auth/refresh", {"refresh": second["refresh"]})) == (401, "invalid_token")
     assert refusal(me(stranger, second["access"])) == (401, "invalid_token")
     assert me(stranger, other_login["access"]).status == 200
+
+
+def test_an_ended_login_stays_ended_when_redis_loses_everything(stranger: Api) -> None:
+    first = logged_in(stranger)
+    second = stranger.post("auth/refresh", {"refresh": first["refresh"]}).json
+    stranger.post("auth/refresh", {"refresh": first["refresh"]})
+    redis.client().flushdb()
+    assert refusal(stranger.post("auth/refresh", {"refresh": second["refresh"]})) == (401, "invalid_token")
 
 
 def test_of_two_who_refresh_with_one_token_one_at_most_succeeds(stranger: Api) -> None:
