@@ -39,7 +39,7 @@ class FilterForm(ShopForm):
     actor = forms.CharField(
         required=False, max_length=254, label="Who", widget=forms.TextInput(attrs={"placeholder": "Email or key id"})
     )
-    action = forms.ChoiceField(required=False, label="What")
+    action = forms.ChoiceField(required=False, label="What", widget=forms.Select(attrs={"data-submit": True}))
     subject = forms.CharField(
         required=False,
         max_length=254,
