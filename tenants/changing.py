@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 
 from recomengine.lib import clock, naming, redis
 from recomengine.lib.errors import DomainError
-from tenants import audit, live, people
+from tenants import audit, live, people, schemas
 from tenants.models import Tenant, User
-from tenants.provisioning import drop_schema, validate
+from tenants.provisioning import validate
 from tenants.types import PLATFORM, Actor, TenantRef
 
 GRACE: Final = timedelta(days=30)
@@ -99,7 +99,7 @@ def purge_tenant(tenant: Tenant, also: Callable[[TenantRef], None] = _nothing, *
         also(row.ref)
         _forget_in_redis(row.slug)
         audit.record(by, "tenant.purged", row, row, before={"name": row.name, "deleted_at": row.deleted_at})
-        drop_schema(row.schema_name)
+        schemas.drop(row.schema_name)
         row.delete()
 
 

@@ -280,3 +280,14 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_id} by {self.actor}"
+
+
+class SchemaScript(models.Model):
+    """The SQL that makes a tenant's schema, recorded from the migrations of one state of the code."""
+
+    fingerprint = models.CharField(max_length=64, primary_key=True)
+    sql = models.TextField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.fingerprint

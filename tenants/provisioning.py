@@ -8,11 +8,10 @@ from typing import Final
 
 import psycopg
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
-from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, transaction
 
 from recomengine.lib.errors import DomainError
-from tenants import audit, keys, plans, tenancy
+from tenants import audit, keys, plans, schemas
 from tenants.models import Membership, Tenant, User
 from tenants.types import PLATFORM, Actor, KeyType, Role
 
@@ -38,26 +37,19 @@ class NewTenant:
     notice: str = ""
 
 
+@transaction.atomic
 def create_tenant(
     slug: str, name: str, *, currency: str = "EUR", notice: str = "", plan: str = plans.BY_OPERATORS,
     timezone: str = "UTC", locale: str = "en", allowed_origins: tuple[str, ...] = (), by: Actor = PLATFORM,
 ) -> Tenant:  # fmt: skip
-    """Create a tenant with a migrated schema; nothing is left behind if that fails."""
+    """Create a tenant with its schema; nothing is left behind if that fails."""
     tenant = Tenant(
         slug=slug, name=name, currency=currency, notice=notice, plan=plan, timezone=timezone, locale=locale,
         allowed_origins=list(allowed_origins), schema_name="t_" + slug.replace("-", "_"),
     )  # fmt: skip
     validate(tenant)
     _claim(tenant)
-    try:
-        call_command("migrate_schemas", schema_name=tenant.schema_name, interactive=False, verbosity=0)
-        audit.record(by, "tenant.created", tenant, tenant, after=audit.values(tenant, TOLD))
-    except BaseException:
-        drop_schema(tenant.schema_name)
-        tenant.delete()
-        raise
-    finally:
-        tenancy.leave()
+    audit.record(by, "tenant.created", tenant, tenant, after=audit.values(tenant, TOLD))
     return tenant
 
 
@@ -119,20 +111,13 @@ def free_slug(name: str) -> str:
 
 
 def _claim(tenant: Tenant) -> None:
-    """Make the row and the empty schema, both or none; `conflict` if another was quicker or left its schema behind."""
+    """Make the row and the schema; `conflict` if another was quicker or left its schema behind."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            tenant.save()
-            cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(tenant.schema_name)}")
+        tenant.save()
+        schemas.create(tenant.schema_name)
     except ValidationError as error:  # django-tenants looks once more before it saves
         raise DomainError("conflict", "; ".join(error.messages)) from error
     except (IntegrityError, ProgrammingError) as error:
         if isinstance(error.__cause__, psycopg.errors.UniqueViolation | psycopg.errors.DuplicateSchema):
             raise DomainError("conflict", f"There is a tenant or a schema for {tenant.slug!r} already.") from error
         raise
-
-
-def drop_schema(schema: str) -> None:
-    tenancy.leave()
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA IF EXISTS {connection.ops.quote_name(schema)} CASCADE")

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from recommendations import training
-from tenants import changing, provisioning, tokens
+from tenants import changing, schemas, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.types import SCOPES, KeyType, Role, Scope, TenantRef
 from tests.api import Answer, Api
@@ -154,7 +154,7 @@ def owner_of(edge: Any, *shops: TenantRef, email: str = "bea@example.com", **fie
 @pytest.fixture(autouse=True)
 def no_new_shop_stays(tenants: tuple[Tenant, Tenant]) -> Iterator[None]:
     yield
-    provisioning.drop_schema("t_new")
+    schemas.drop("t_new")
 
 
 def state_of(shop: Api) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from django.core import mail
 from django.test import Client
 from playwright.sync_api import Page
 
+from tenants import schemas
 from tenants.models import Tenant
-from tenants.provisioning import drop_schema
 from tests.accounts.conftest import PASSWORD, NewPerson, code_of, link, logged_in
 from tests.api import Api
 from tests.dashboard.test_browser import AXE, CHROMIUM, faults, opened
@@ -26,7 +26,7 @@ pytestmark = [
 def new_shops(tenants: tuple[Tenant, Tenant]) -> Iterator[None]:
     yield
     for made in Tenant.objects.exclude(pk__in=[tenant.pk for tenant in tenants]):
-        drop_schema(made.schema_name)
+        schemas.drop(made.schema_name)
 
 
 def sign_up(page: Page, password: str) -> None:

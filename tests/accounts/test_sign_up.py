@@ -10,9 +10,8 @@ from django.core import mail
 from django.test import Client
 
 from catalog.models import Item
-from tenants import people, tenancy
+from tenants import people, schemas, tenancy
 from tenants.models import ApiKey, Membership, Tenant, User
-from tenants.provisioning import drop_schema
 from tenants.types import Role
 from tests.accounts.conftest import EMAIL, NewPerson, is_in, link
 from tests.api import Api
@@ -28,7 +27,7 @@ def _new_shops(tenants: tuple[Tenant, Tenant]) -> Iterator[None]:
     """Every test here makes people and shops, whose schemas go with them."""
     yield
     for made in Tenant.objects.exclude(pk__in=[tenant.pk for tenant in tenants]):
-        drop_schema(made.schema_name)
+        schemas.drop(made.schema_name)
 
 
 def sign_up(browser: Client, **changed: Any) -> str:

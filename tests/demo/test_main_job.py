@@ -11,9 +11,9 @@ from recomengine.demo import load
 from recomengine.lib import clock, redis
 from recommendations import publishing, restoring, training
 from recommendations.models import ModelRun
-from tenants import tenancy
+from tenants import schemas, tenancy
 from tenants.models import Tenant
-from tenants.provisioning import create_tenant, drop_schema
+from tenants.provisioning import create_tenant
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.conftest import new_key
@@ -31,7 +31,7 @@ def gift_shop(tenants: Any) -> Iterator[TenantRef]:
     training.train(tenant)
     history.rebuild(tenant)
     yield tenant
-    drop_schema(tenant.schema)
+    schemas.drop(tenant.schema)
     Tenant.objects.filter(slug=tenant.slug).delete()
 
 

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from tenants import schemas
 from tenants.models import Tenant
-from tenants.provisioning import drop_schema
 
 pytestmark = [pytest.mark.slow, pytest.mark.smoke]
 SLUG = "first-half-hour"
@@ -59,7 +59,7 @@ def address(environment: dict[str, str]) -> Iterator[str]:
             process.terminate()
         for process in started:
             process.wait(20)
-        drop_schema(f"t_{SLUG.replace('-', '_')}")
+        schemas.drop(f"t_{SLUG.replace('-', '_')}")
         Tenant.objects.filter(slug=SLUG).delete()
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from recomengine.lib import clock, redis
-from tenants import provisioning, tenancy
+from tenants import provisioning, schemas, tenancy
 from tenants.models import AuditEntry, Membership, Tenant, User
 from tenants.types import TenantRef
 from tests.api import Answer, Api
@@ -28,7 +28,7 @@ BEA = {"email": "bea@example.com", "password": PASSWORD}
 def stranger(edge: Any, tenants: Any) -> Iterator[Api]:
     yield Api(edge, None)
     for slug in ("tea-house", "tea"):
-        provisioning.drop_schema(f"t_{slug.replace('-', '_')}")
+        schemas.drop(f"t_{slug.replace('-', '_')}")
 
 
 def register(api: Api, **fields: Any) -> Answer:

@@ -15,9 +15,9 @@ from django.db import connection
 from recomengine.lib import clock, redis
 from recomengine.lib.commands import OperatorCommand
 from recommendations import modelstore
-from tenants import changing, keys, live, tokens
+from tenants import changing, keys, live, schemas, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, Usage, User
-from tenants.provisioning import create_tenant, drop_schema
+from tenants.provisioning import create_tenant
 from tenants.types import TenantRef
 from tests.conftest import new_key
 
@@ -68,7 +68,7 @@ def _with_a_database(tenants: tuple[Tenant, Tenant]) -> None:
 @pytest.fixture
 def gift_shop(tenants: tuple[Tenant, Tenant]) -> Any:
     yield create_tenant("gift-shop", "Gift Shop")
-    drop_schema("t_gift_shop")
+    schemas.drop("t_gift_shop")
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name not in FOR_LOCAL_WORK])
@@ -101,7 +101,7 @@ def test_a_tenant_with_all_its_settings_an_owner_and_keys() -> None:
         made = answer("create_tenant", *arguments, "--origin", "https://a.example", "--origin", "https://b.example")
         shown = answer("show_tenant", "gift-shop")
     finally:
-        drop_schema("t_gift_shop")
+        schemas.drop("t_gift_shop")
     assert set(made["keys"]) == {"pub", "ro", "rw"}
     assert keys.authenticate(made["keys"]["rw"]).tenant.slug == "gift-shop"
     assert shown["allowed_origins"] == ["https://a.example", "https://b.example"]
@@ -183,7 +183,7 @@ def test_a_purge_that_was_interrupted_is_finished_by_the_next(
 ) -> None:
     changing.delete_tenant(gift_shop)
     modelstore.directory(gift_shop.ref, "v1").mkdir(parents=True)
-    monkeypatch.setattr(changing, "drop_schema", interrupt)
+    monkeypatch.setattr(schemas, "drop", interrupt)
     with pytest.raises(KeyboardInterrupt):
         text("purge_tenants", "--grace-days", "0")
     monkeypatch.undo()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tenants import changing, provisioning, tokens
+from tenants import changing, provisioning, schemas, tokens
 from tenants.models import AuditEntry, Membership, Tenant, User
 from tenants.types import Role, TenantRef
 from tests.api import Answer, Api
@@ -27,7 +27,7 @@ def person(edge: Any, *shops: TenantRef, role: Role = Role.OWNER, **fields: Any)
 @pytest.fixture
 def staff(edge: Any, tenants: Any) -> Iterator[Api]:
     yield person(edge, is_staff=True)
-    provisioning.drop_schema("t_tea")
+    schemas.drop("t_tea")
 
 
 @pytest.fixture
