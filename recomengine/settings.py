@@ -196,7 +196,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "tenants.passwords.ContextWordsValidator"},
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["tenants.hashing.BoundedArgon2"]
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"

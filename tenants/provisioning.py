@@ -89,11 +89,23 @@ def open_for_others(
 ) -> tuple[Tenant, dict[KeyType, keys.Token]]:
     """Create a tenant that nobody owns yet, with a first key of each type."""
     with transaction.atomic():
-        tenant = create_tenant(
-            new.slug or free_slug(new.name), new.name, currency=new.currency, timezone=new.timezone,
-            locale=new.locale, allowed_origins=new.allowed_origins, notice=new.notice, plan=plan, by=by,
-        )  # fmt: skip
+        tenant = _create(new, plan, by)
         return tenant, first_keys(tenant, by=by)
+
+
+def _create(new: NewTenant, plan: str, by: Actor) -> Tenant:
+    """Create under the slug that was chosen, else under a free one, which somebody else may take in the meantime."""
+    for slug in [new.slug] if new.slug else [free_slug(new.name), random_slug(new.name), random_slug(new.name)]:
+        try:
+            return create_tenant(
+                slug, new.name, currency=new.currency, timezone=new.timezone, locale=new.locale,
+                allowed_origins=new.allowed_origins, notice=new.notice, plan=plan, by=by,
+            )  # fmt: skip
+        except DomainError as error:
+            if error.code != "conflict":
+                raise
+            taken = error
+    raise taken
 
 
 def first_keys(tenant: Tenant, *, by: Actor) -> dict[KeyType, keys.Token]:
@@ -103,11 +115,17 @@ def first_keys(tenant: Tenant, *, by: Actor) -> dict[KeyType, keys.Token]:
 
 def free_slug(name: str) -> str:
     """A slug that reads like the name; with a few random characters if it is taken or names nothing."""
+    slug = _readable(name)
+    return slug if len(slug) >= 2 and not Tenant.objects.filter(slug=slug).exists() else random_slug(name)
+
+
+def random_slug(name: str) -> str:
+    return f"{_readable(name) or 'shop'}-{secrets.token_hex(3)}"
+
+
+def _readable(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:32].strip("-")
-    if len(slug) >= 2 and not Tenant.objects.filter(slug=slug).exists():
-        return slug
-    return f"{slug or 'shop'}-{secrets.token_hex(3)}"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:32].strip("-")
 
 
 def _claim(tenant: Tenant) -> None:

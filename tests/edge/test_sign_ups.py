@@ -18,7 +18,7 @@ __all__ = ["environment"]  # a fixture
 
 def sign_up(port: int, n: int) -> Answer:
     # Many want the same shop's name, so that slugs collide as well.
-    shop = {"name": f"Tea House {n % 20}", "currency": "GBP"}
+    shop = {"name": "Tea House " + "ABCDEFGHIJKLMNOPQRST"[n % 20], "currency": "GBP"}
     return Http(port).post(
         "auth/register", {"email": f"p{n}@example.com", "password": "correct horse battery", "tenant": shop}
     )
