@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
@@ -27,8 +28,14 @@ origin_validator = RegexValidator(
 )
 
 
+@cache
+def timezones() -> frozenset[str]:
+    """The names of the IANA database, which are read from many files."""
+    return frozenset(available_timezones())
+
+
 def validate_timezone(name: str) -> None:
-    if name not in available_timezones():
+    if name not in timezones():
         raise ValidationError("Use a name of the IANA time zone database, e.g. Europe/Berlin.", code="invalid")
 
 
