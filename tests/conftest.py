@@ -10,8 +10,6 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.db import connection
-from django.db.models import Value
-from django.db.models.functions import Concat, Right, Upper
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -19,7 +17,7 @@ from recomengine.lib import redis
 from recomengine.settings import broker
 from recommendations import placements
 from recommendations.models import Placement
-from tenants import keys, tenancy
+from tenants import audit, changing, keys, tenancy
 from tenants.models import ApiKey, Invitation, Tenant, Usage, User
 from tenants.provisioning import create_tenant
 from tenants.types import KeyType, TenantRef
@@ -28,6 +26,8 @@ from tests.api import Api, start_edge
 TENANT_TABLES = (
     "catalog_item", "events_event", "events_eventkey", "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
+
+AS_MADE: dict[int, dict[str, Any]] = {}  # what the two tenants are set back to after each test
 
 
 def _redis_database(url: str, number: int) -> str:
@@ -66,7 +66,11 @@ def tenants(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_database()")
             assert cursor.fetchone()[0].startswith("test_")
-        yield create_tenant("shop-a", "Shop A"), create_tenant("shop-b", "Shop B", currency="USD")
+        made = create_tenant("shop-a", "Shop A"), create_tenant("shop-b", "Shop B", currency="USD")
+        AS_MADE.update(
+            {tenant.pk: audit.values(tenant, [*changing.BY_STAFF, "status", "deleted_at"]) for tenant in made}
+        )
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -91,10 +95,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
     Tenant.objects.exclude(pk__in=[a.pk, b.pk]).delete()
     Invitation.objects.all().delete()
     Usage.objects.all().delete()
-    Tenant.objects.update(
-        status=Tenant.Status.ACTIVE, notice="", plan="scale", allowed_origins=[], requires_second_factor=False,
-        timezone="UTC", locale="en", name=Concat(Value("Shop "), Upper(Right("slug", 1))), deleted_at=None,
-    )  # fmt: skip
+    for pk, fields in AS_MADE.items():
+        Tenant.objects.filter(pk=pk).update(**fields)
     redis.client().flushdb()
 
 

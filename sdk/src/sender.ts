@@ -12,6 +12,7 @@ export const BATCH = 20
 export const WAIT_MS = 1_500
 export const MAX_RETRIES = 5
 const MAX_DELAY_MS = 5 * 60_000
+const MAX_TIMER_MS = 60 * 60_000 // a Retry-After may be weeks, and browsers take timers beyond 24 days for none at all
 const KEEPALIVE_LENGTH = 15_000 // characters; a browser lets 64 KB of such requests be under way at a time
 
 export interface Sender {
@@ -39,7 +40,7 @@ export function openSender(url: string, queue: Queue): Sender {
   }
 
   function schedule(ms: number): void {
-    timer ??= setTimeout(flush, ms)
+    timer ??= setTimeout(flush, Math.min(ms, MAX_TIMER_MS))
   }
 
   /** Newest first, so that a backlog never keeps a click waiting. */

@@ -108,6 +108,24 @@ test('a busy server says when to come back', async () => {
   assert.equal(browser.sent.length, 2)
 })
 
+test('a server that says weeks is not asked again in a hot loop', async () => {
+  browser.answers = () => ({ status: 429, headers: { 'Retry-After': String(31 * 86_400) } })
+  const timers: number[] = []
+  const { setTimeout } = globalThis
+  globalThis.setTimeout = ((callback: () => void, ms: number) => {
+    timers.push(ms)
+    return setTimeout(callback, ms)
+  }) as typeof globalThis.setTimeout
+  try {
+    start().add(1, true)
+    await pass(2 * 60 * 60_000)
+    assert.equal(browser.sent.length, 1)
+    assert.ok(timers.every((ms) => ms <= 60 * 60_000)) // beyond 2**31 ms a browser would call at once
+  } finally {
+    globalThis.setTimeout = setTimeout
+  }
+})
+
 test('what the next page finds in the queue is sent with the same ids', async () => {
   browser.answers = () => 'unreachable'
   start().add(1, true)

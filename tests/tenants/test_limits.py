@@ -39,12 +39,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tenants: tuple[Tenant, Tenant]) -> Non
     tenants[0].__class__.objects.filter(slug="shop-a").update(plan="trial")
 
 
-@pytest.fixture(autouse=True)
-def plans_as_before(tenants: tuple[Tenant, Tenant]) -> Any:
-    yield
-    Tenant.objects.update(plan="scale")
-
-
 def test_a_bucket_gives_what_it_holds_and_no_more(tenants: Any) -> None:
     bucket = [Bucket("bucket", SLOW, "")]
     assert [taken(bucket, 3, 10_000_000)[0] for _ in range(5)] == [3, 3, 3, 1, 0]

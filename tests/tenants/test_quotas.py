@@ -1,7 +1,6 @@
 """Events a month: counted as they are accepted, warned of, stopped, kept, and brought back."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,15 +19,13 @@ from tests.api import Answer, Api
 
 
 @pytest.fixture
-def ten(monkeypatch: pytest.MonkeyPatch, tenants: tuple[Tenant, Tenant]) -> Iterator[Tenant]:
+def ten(monkeypatch: pytest.MonkeyPatch, tenants: tuple[Tenant, Tenant]) -> Tenant:
     """Shop A, whose plan holds ten events a month."""
     monkeypatch.setattr(quotas, "PLANS", {**PLANS, "trial": Plan("trial", "Trial", 10, None)})
     Tenant.objects.filter(slug="shop-a").update(plan="trial")
     owner = User.objects.create_user("owner@example.com")
     Membership.objects.create(user=owner, tenant=tenants[0], role="owner")
-    yield Tenant.objects.get(slug="shop-a")
-    Tenant.objects.update(plan="scale")
-    Usage.objects.all().delete()
+    return Tenant.objects.get(slug="shop-a")
 
 
 def views(n: int) -> dict[str, Any]:
