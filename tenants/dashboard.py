@@ -154,13 +154,19 @@ def _opened(request: HttpRequest, tenant: Tenant, scope: Scope) -> Shop:
 
 def _closed(request: PageRequest, tenant: Tenant) -> HttpResponse | None:
     """What is answered for every page of a shop that is suspended, or asks for a second factor; else None."""
+    why = _closed_to(request, tenant)
+    if why == "suspended":
+        context = {"closed": tenant, "role": people.role_in(person_of(request), tenant)}
+        return render(request, "shop/suspended.html", context, status=403)
+    return _to_second_factor(request, tenant) if why else None
+
+
+def _closed_to(request: HttpRequest, tenant: Tenant) -> str:
+    """Why the shop's pages do not open to the person: `suspended`, `second factor`, or nothing."""
     person = person_of(request)
     if tenant.status == Tenant.Status.SUSPENDED and not person.is_staff:
-        context = {"closed": tenant, "role": people.role_in(person, tenant)}
-        return render(request, "shop/suspended.html", context, status=403)
-    if tenant.requires_second_factor and not has_second_factor(person):
-        return _to_second_factor(request, tenant)
-    return None
+        return "suspended"
+    return "second factor" if tenant.requires_second_factor and not has_second_factor(person) else ""
 
 
 def signed_in(view: Page) -> Page:
@@ -203,14 +209,16 @@ def shop_menu(request: HttpRequest) -> dict[str, Any]:
     """
     return {
         "shop_menu": SimpleLazyObject(lambda: list(open_to(request.user).order_by("name")[:IN_MENU])),
-        "shop_in_use": SimpleLazyObject(lambda: _name_in_use(request)),
+        "shop_in_use": SimpleLazyObject(lambda: _shop_in_use(request)),
         "email_to_verify": SimpleLazyObject(lambda: _to_verify(request)),
     }
 
 
-def _name_in_use(request: HttpRequest) -> str:
-    found = _in_use(request)
-    return found.name if found else ""
+def _shop_in_use(request: HttpRequest) -> Shop | None:
+    """For the menu of pages that are about no shop; None where no page of the shop would open."""
+    tenant = _in_use(request)
+    role = people.role_in(person_of(request), tenant) if tenant else None
+    return Shop(tenant.ref, tenant.timezone, role) if tenant and role and not _closed_to(request, tenant) else None
 
 
 def _to_verify(request: HttpRequest) -> str:
