@@ -40,7 +40,7 @@ from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
 from tenants import people, tokens  # noqa: E402
 from tenants.keycache import KeyCache  # noqa: E402
-from tenants.keys import presented_bearer, presented_key  # noqa: E402
+from tenants.keys import only, presented_bearer, presented_key  # noqa: E402
 from tenants.limits import Leases  # noqa: E402
 from tenants.live import LiveStates  # noqa: E402
 from tenants.types import Caller, LiveState  # noqa: E402
@@ -99,7 +99,7 @@ class Edge:
     async def authenticate(self, request: Request) -> tuple[Caller, LiveState]:
         """Who calls: a key, or a person's token, which is looked up anew each time."""
         authorization, named = request.header(b"authorization"), request.header(b"x-tenant")
-        text = presented_key(request.header(b"x-api-key"), authorization, request.parameter("key"))
+        text = presented_key(request.header(b"x-api-key"), authorization, only(request.values("key")))
         if text is not None:
             return await self.keys.authenticate(text, request.origin, named)
         token = presented_bearer(authorization)
@@ -114,6 +114,7 @@ class Edge:
             await respond(send, request, preflight(request.origin, ", ".join(sorted(HOT[request.path]))))
             return
         try:
+            refuse_plain_http(request)
             request.body = await read_body(receive) if request.method == "POST" else b""
             response = await self.answer(request)
         except ClientGone:
@@ -130,6 +131,13 @@ class Edge:
         await self.keys.close()
         await asyncio.to_thread(self.writer.close)
         await self.mux.close()
+
+
+def refuse_plain_http(request: Request) -> None:
+    """Refuse what did not come by TLS where that is on, as `refusals.ApiTransport` does for the rest of the API."""
+    came_by = (request.header(b"x-forwarded-proto") or "").partition(",")[0].strip()
+    if settings.SECURE_SSL_REDIRECT and came_by != "https":
+        raise DomainError("insecure_transport")
 
 
 def _person(token: str, named: str | None) -> Caller:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
@@ -33,6 +34,25 @@ class AwayMiddleware:
             return None
         log.warning("server away", path=request.path, error=str(exception))
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
+
+
+class ApiTransport:
+    """Refuses API requests that came by plain HTTP where TLS is on; keeps answers of the API from caches.
+
+    A redirect would have the caller send its key in clear for ever, and never notice.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(API):
+            return self.get_response(request)
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            return _problem("insecure_transport")
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

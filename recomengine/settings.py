@@ -151,6 +151,7 @@ MIDDLEWARE = [
     "recomengine.lib.requests.RequestIdMiddleware",
     "recomengine.refusals.AwayMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "recomengine.refusals.ApiTransport",
     "csp.middleware.CSPMiddleware",
     "recomengine.lib.admin_policy.AdminPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -267,7 +268,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 TLS = urlsplit(DASHBOARD_URL).scheme == "https"  # ended by a proxy that sets X-Forwarded-Proto
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/"]  # the last are refused: `refusals.ApiTransport`
 SECURE_HSTS_SECONDS = 31536000 if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None

@@ -42,7 +42,9 @@ class TenantAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User | None, Caller] | None:
         text = keys.presented_key(
-            request.headers.get("X-API-Key"), request.headers.get("Authorization"), request.query_params.get("key")
+            request.headers.get("X-API-Key"),
+            request.headers.get("Authorization"),
+            keys.only(request.query_params.getlist("key")),
         )
         named = request.headers.get("X-Tenant")
         if text is not None:

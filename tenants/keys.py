@@ -264,6 +264,11 @@ def presented_key(api_key_header: str | None, authorization: str | None, paramet
     return parameter
 
 
+def only(values: Sequence[str]) -> str | None:
+    """The value of a parameter; one that comes twice is no key, whichever of the two others would have read."""
+    return values[0] if len(values) == 1 else "" if values else None
+
+
 def presented_bearer(authorization: str | None) -> str | None:
     """What stands behind `Bearer` in an Authorization header: a key, or a person's token."""
     if authorization and authorization[:7].lower() == "bearer ":

@@ -46,11 +46,11 @@ class Request:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
-    def parameter(self, name: str) -> str | None:
-        """The first value of a parameter of the query string."""
+    def values(self, name: str) -> list[str]:
+        """The values of a parameter of the query string."""
         if name.encode() + b"=" not in self.query:
-            return None
-        return next((value for found, value in parameters(self.query) if found == name), None)
+            return []
+        return [value for found, value in parameters(self.query) if found == name]
 
     @property
     def origin(self) -> str | None:

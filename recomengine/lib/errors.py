@@ -23,6 +23,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "second_factor_required": (403, "A second factor is required"),
     "unverified_email": (403, "The email address is not verified yet"),
     "sign_up_closed": (403, "New accounts are made by the operators only"),
+    "insecure_transport": (403, "The API is served over HTTPS only"),
     "origin_not_allowed": (403, "This publishable key is not allowed from this origin"),
     "tenant_suspended": (403, "This tenant is suspended"),
     "not_found": (404, "There is no such thing here"),

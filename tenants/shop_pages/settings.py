@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
@@ -96,8 +97,9 @@ def second_factor(request: PageRequest, shop: Shop) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @shop_page(scope=Scope.OWN)
+@reauthentication_required  # type: ignore[untyped-decorator]
 def delete(request: PageRequest, shop: Shop) -> HttpResponse:
-    """Asks for the slug."""
+    """Asks who one is, and for the slug."""
     typed, wrong = request.POST.get("slug", "").strip(), False
     if request.method == "POST":
         if typed == shop.tenant.slug:

@@ -1,12 +1,16 @@
 """The second factor: setting it up, signing in with it, and what is refused."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.test import Client
 
+from recomengine.lib import clock
 from tenants.models import AuditEntry, Tenant, User
 from tenants.types import TenantRef
 from tests.accounts.conftest import (
@@ -14,6 +18,7 @@ from tests.accounts.conftest import (
     NewPerson,
     code_of,
     is_in,
+    link,
     log_in,
     logged_in,
     me,
@@ -86,6 +91,23 @@ def test_the_api_asks_for_the_code(secret: str, api: Api) -> None:
 def test_a_code_of_another_moment_is_refused(secret: str, api: Api) -> None:
     assert tokens(api, code_of(secret, -2)).status == 401
     assert tokens(api, code_of(secret, 2)).status == 401
+
+
+def test_a_code_is_good_for_its_thirty_seconds_only(secret: str, api: Api) -> None:
+    moment = clock.now().replace(second=15)
+    with time_machine.travel(moment, tick=False):
+        code = code_of(secret)
+    for seconds in (-30, 30):
+        with time_machine.travel(moment + timedelta(seconds=seconds), tick=False):
+            assert tokens(api, code).status == 401
+    with time_machine.travel(moment, tick=False):
+        assert tokens(api, code).status == 200
+
+
+def test_recovery_codes_are_ten_of_eight_digits_and_all_different(secret: str, person: User) -> None:
+    codes = recovery_codes(person)
+    assert len(set(codes)) == 10
+    assert all(re.fullmatch("[0-9]{8}", code) for code in codes)
 
 
 def test_a_recovery_code_works_once(secret: str, person: User, api: Api) -> None:
@@ -176,6 +198,19 @@ def test_a_shop_that_asks_for_it_sends_members_to_set_it_up(ann: Client, tenant_
         assert "Shop A opens only with a second factor" in ann.get("/account/second-factor/").content.decode()
     finally:
         Tenant.objects.update(requires_second_factor=False)
+
+
+def test_a_reset_of_the_password_leaves_the_second_factor(secret: str) -> None:
+    Client().post("/account/password/reset/", {"email": "ann@example.com"})
+    browser, new = Client(), "seven lazy otters"
+    browser.post(browser.get(link(), follow=True).request["PATH_INFO"], {"password1": new, "password2": new})
+    assert log_in(browser, password=new)["Location"].startswith(AUTHENTICATE)
+    assert not is_in(browser)
+
+
+def test_a_factor_of_a_former_secret_key_goes_on(secret: str, api: Api, settings: Any) -> None:
+    settings.SECOND_FACTOR_KEYS = [b"n" * 32, *settings.SECOND_FACTOR_KEYS]
+    assert tokens(api, code_of(secret)).status == 200
 
 
 def test_operators_need_it_where_the_settings_say_so(new_person: NewPerson, api: Api, settings: Any) -> None:

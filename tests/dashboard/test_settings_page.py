@@ -13,7 +13,7 @@ from tenants import keys, live
 from tenants.models import AuditEntry, Membership, Tenant, Usage, User
 from tenants.types import Role, TenantRef
 from tests.conftest import new_key
-from tests.dashboard.conftest import SignIn
+from tests.dashboard.conftest import PASSWORD, SignIn
 
 MAY = {Role.VIEWER: False, Role.EDITOR: False, Role.ADMIN: True, Role.OWNER: True}
 KEY = re.compile(r"rec_(?:pub|ro|rw)_[a-z0-9]{12}_[a-z0-9]{48}")
@@ -177,6 +177,22 @@ def test_a_shop_is_deleted_by_its_owner_who_types_its_slug(owner: Client, tenant
     assert owner.get("/")["Location"] == "/shops/"
     with pytest.raises(Exception, match="unknown, revoked or expired"):
         keys.authenticate(text)
+
+
+def test_whoever_deletes_a_shop_shows_anew_who_she_is(owner: Client, tenant_a: TenantRef) -> None:
+    person = User.objects.get(email="owner@example.com")
+    person.set_password(PASSWORD)
+    person.save()
+    owner.force_login(person)
+    page = "/settings/delete/"
+    for answer in (owner.get(page), owner.post(page, {"slug": "shop-a"})):
+        assert answer["Location"].startswith("/account/reauthenticate/")
+    assert row(tenant_a).status == Tenant.Status.ACTIVE
+    owner.post("/account/reauthenticate/", {"password": "wrong wrong wrong", "next": page})
+    assert row(tenant_a).status == Tenant.Status.ACTIVE
+    done = owner.post("/account/reauthenticate/", {"password": PASSWORD, "next": page})  # goes on where it stopped
+    assert done["Location"] == "/shops/"
+    assert row(tenant_a).status == Tenant.Status.DELETED
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ADMIN])

@@ -129,6 +129,37 @@ def test_a_media_type_that_is_not_json(api_a: Api) -> None:
     assert_problem(api_a.get("strategies", accept="text/html"), 406, "not_acceptable")
 
 
+@pytest.mark.parametrize("name", ["x_http_method_override", "x_method_override", "x_http_method"])
+def test_no_header_makes_another_method_of_it(api_a: Api, name: str) -> None:
+    assert api_a.post("catalog/items", {"item_id": "mug", "title": "Mug"}).status == 201
+    assert api_a.call("GET", "catalog/items/mug", **{name: "DELETE"}).status == 200
+    assert_problem(api_a.post("catalog/items/mug", b"", **{name: "DELETE"}), 405, "method_not_allowed")
+    assert api_a.get("catalog/items/mug", {"_method": "DELETE"}).status == 200
+    assert api_a.get("catalog/items/mug").status == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/xml"])
+def test_json_is_read_as_json_whatever_it_is_called_or_refused(api_a: Api, kind: str) -> None:
+    """A browser sends `text/plain` without asking first; no cookie counts here, so no page of others gains by that."""
+    assert api_a.post("events", VIEW, content_type=kind).status == 202
+    assert api_a.post("catalog/items", {"item_id": "mug", "title": "Mug"}, content_type=kind).status == 201
+    assert_problem(api_a.post("events", b"type=view&visitor_id=v", content_type=kind), 400, "malformed_json")
+    assert_problem(api_a.post("placements", {}, content_type=kind), 415, "unsupported_media_type")
+
+
+def test_a_parameter_that_comes_twice(edge: Any, api_a: Api, api_b: Api, tenant_a: TenantRef) -> None:
+    assert_problem(api_a.get("recommendations", "placement=home&placement=pdp"), 400, "invalid")
+    key = new_key(tenant_a, KeyType.PUBLISHABLE)
+    for path in ("recommendations", "widgets/config"):
+        for query in (f"key={key}&key=rec_pub_x", f"key=rec_pub_x&key={key}"):
+            assert_problem(Api(edge, None).get(path, query), 401, "invalid_key")
+
+
+def test_answers_of_django_are_not_kept_by_caches_either(api_a: Api) -> None:
+    for path in ("strategies", "catalog/items", "nowhere", "api-keys"):
+        assert api_a.get(path).headers["cache-control"] == "no-store"
+
+
 # --- Pages of other origins -----------------------------------------------------------------------------------------
 
 
