@@ -203,6 +203,8 @@ LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
 SIGN_UP_OPEN = env.bool("RECOMENGINE_SIGN_UP_OPEN", default=True)
 SIGN_UPS_PER_HOUR = env.int("RECOMENGINE_SIGN_UPS_PER_HOUR", default=20 if PRODUCTION else 1000)  # from one address
+if SIGN_UPS_PER_HOUR < 1:
+    raise ImproperlyConfigured("RECOMENGINE_SIGN_UPS_PER_HOUR is at least 1; RECOMENGINE_SIGN_UP_OPEN closes sign-ups.")
 TRUSTED_PROXIES = env.int("RECOMENGINE_TRUSTED_PROXIES", default=0)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 ACCOUNT_ADAPTER = "tenants.accounts.AccountAdapter"

@@ -13,7 +13,7 @@ from recomengine.lib.decoding import parse_json
 from recomengine.lib.fields import NO_NUL
 from tenants import actors, people, tokens
 from tenants.api.keys import NewKeySchema, new_key
-from tenants.api.tenants import NewTenantIn, TenantSchema, shown
+from tenants.api.tenants import NewTenantIn, NewTenantSchema, TenantSchema, shown
 from tenants.authentication import IsPerson, PersonAuthentication, person_of
 from tenants.models import Membership, User
 from tenants.signup import sign_up
@@ -38,15 +38,6 @@ class LoginIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class RefreshIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     refresh: Annotated[str, msgspec.Meta(max_length=4096)]
-
-
-class NewTenantSchema(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=120)
-    slug = serializers.CharField(required=False, max_length=40, help_text="Made from the name if there is none.")
-    currency = serializers.CharField(required=False, help_text="ISO 4217; EUR by default.")
-    timezone = serializers.CharField(required=False, help_text="As in the IANA database; UTC by default.")
-    locale = serializers.CharField(required=False, help_text="A language tag; en by default.")
-    allowed_origins = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class RegisterSchema(serializers.Serializer[Any]):

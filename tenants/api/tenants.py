@@ -34,11 +34,14 @@ class NewTenantIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     timezone: Short = "UTC"
     locale: Short = "en"
     allowed_origins: Origins = []
-    plan: Short | None = None
 
     def new(self) -> NewTenant:
         fields = (self.name, self.slug, self.currency, self.timezone, self.locale)
         return NewTenant(*fields, tuple(self.allowed_origins))
+
+
+class TenantIn(NewTenantIn, forbid_unknown_fields=True, kw_only=True):
+    plan: Short | None = None
 
 
 class TenantChanges(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -84,13 +87,16 @@ class CreatedTenantSchema(TenantSchema):
     api_keys = NewKeySchema(many=True, help_text="Shown now and never again.")
 
 
-class NewTenantRequestSchema(serializers.Serializer[Any]):
+class NewTenantSchema(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     slug = serializers.CharField(required=False, max_length=40, help_text="Made from the name if there is none.")
     currency = serializers.CharField(required=False, help_text="ISO 4217; EUR by default.")
     timezone = serializers.CharField(required=False, help_text="As in the IANA database; UTC by default.")
     locale = serializers.CharField(required=False, help_text="A language tag; en by default.")
     allowed_origins = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class NewTenantWithPlanSchema(NewTenantSchema):
     plan = serializers.ChoiceField(choices=list(PLANS), required=False, help_text="By staff only.")
 
 
@@ -127,12 +133,12 @@ class TenantsView(_TenantsView):
         page = pages.paginate_queryset(_searched(request), request, view=self)
         return pages.get_paginated_response([shown(tenant) for tenant in page])
 
-    @extend_schema(request=NewTenantRequestSchema, responses={201: CreatedTenantSchema})
+    @extend_schema(request=NewTenantWithPlanSchema, responses={201: CreatedTenantSchema})
     def post(self, request: Request) -> Response:
         """Create a tenant with a first key of each type; whoever does so is its owner, unless it is staff."""
         if isinstance(request.auth, Caller):
             raise DomainError("forbidden", f"{request.auth.title} may not do that; log in as a person.")
-        sent, person = parse_json(request.body, NewTenantIn), person_of(request)
+        sent, person = parse_json(request.body, TenantIn), person_of(request)
         if sent.plan is not None and not person.is_staff:
             raise DomainError("forbidden", "Plans are given by the platform's staff.")
         if person.is_staff:

@@ -105,6 +105,7 @@ def test_the_address_is_verified_by_a_link_that_leads_to_the_dashboard(stranger:
         ("tenant", {"name": "Tea", "allowed_origins": ["javascript:alert(1)"]}),
         ("tenant", {"name": "Tea", "allowed_origins": ["https://shop.example/path"]}),
         ("tenant", {"name": "Tea", "x": 1}),
+        ("tenant", {"name": "Tea", "plan": "enterprise"}),
         ("admin", True),
     ],
 )  # fmt: skip
