@@ -108,7 +108,7 @@ class Command(OperatorCommand):
         lines = []
         if answer["public"] is not None:
             verb = "migrated by" if "seconds" in answer else "behind by"
-            lines.append(f"public: {verb} {', '.join(answer['public'])}" if answer["public"] else "public: up to date")
+            lines.append(f"public: {verb} {_named(answer['public'])}" if answer["public"] else "public: up to date")
         if answer["tenants"] is not None:
             behind = f"{len(answer['stale'])} behind" + (f" ({_named(answer['stale'])})" if answer["stale"] else "")
             lines.append(f"tenants: {answer['tenants']}, {answer['migrated']} migrated, {behind}")
@@ -155,6 +155,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _named(schemas: Sequence[str]) -> str:
-    more = f" and {len(schemas) - NAMED} more" if len(schemas) > NAMED else ""
-    return ", ".join(schemas[:NAMED]) + more
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
