@@ -51,7 +51,8 @@ def test_exit_codes_of_real_processes() -> None:
 
 
 def test_a_server_that_is_away_is_a_refusal_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-    done = manage_py("list_tenants", "--json")
+    with monkeypatch.context() as patched:
+        patched.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        done = manage_py("list_tenants", "--json")
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "store_unavailable")
     assert "Traceback" not in done.stderr
