@@ -1,7 +1,6 @@
 """Forms of accounts: signing up, and those of allauth that have to ask for more."""
 
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from allauth.account.forms import ReauthenticateForm as PasswordAgainForm
 from allauth.account.forms import ResetPasswordForm as AnyAddressForm
@@ -10,7 +9,7 @@ from django import forms
 
 from recomengine.lib.errors import DomainError
 from tenants import people
-from tenants.models import User
+from tenants.models import User, timezones
 from tenants.provisioning import NewTenant
 
 CURRENCIES: Final = (
@@ -55,7 +54,7 @@ class SignUpForm(InvitedForm):
 
     def clean_timezone(self) -> str:
         name = str(self.cleaned_data["timezone"])
-        return name if name in available_timezones() else "UTC"
+        return name if name in timezones() else "UTC"
 
     def new_tenant(self) -> NewTenant:
         values = self.cleaned_data

@@ -24,10 +24,10 @@ from django_htmx.middleware import HtmxDetails
 from redis.exceptions import RedisError
 
 from recomengine.lib.errors import DomainError
-from tenants import people, quotas
+from tenants import actors, people, quotas
 from tenants.models import Tenant, User
 from tenants.people import has_second_factor, is_verified, open_to
-from tenants.types import Role, Scope, TenantRef
+from tenants.types import Actor, Role, Scope, TenantRef
 
 log = structlog.get_logger(__name__)
 SESSION_KEY: Final = "shop"
@@ -92,6 +92,11 @@ def _in_use(request: HttpRequest) -> Tenant | None:
 def person_of(request: HttpRequest) -> User:
     """The person who is signed in; only for pages that nobody else reaches."""
     return cast(User, request.user)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who the audit log names for what a page does."""
+    return actors.of_person(request, person_of(request).email)
 
 
 def row_of(shop: Shop) -> Tenant:

@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from recomengine.lib import clock
+from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError
 from tenants import audit, live
 from tenants.models import ApiKey, Tenant
@@ -117,13 +118,7 @@ def _validate(row: ApiKey) -> None:
     try:
         row.full_clean(validate_unique=False)
     except ValidationError as error:
-        fields = error.message_dict.items()
-        raise DomainError(
-            "invalid",
-            errors=[
-                {"pointer": f"/{field}", "code": "invalid", "message": text} for field, all_ in fields for text in all_
-            ],
-        ) from error
+        raise DomainError("invalid", errors=field_errors(error.message_dict)) from error
     if row.allowed_origins and row.type != KeyType.PUBLISHABLE:
         raise DomainError("invalid", "Only publishable keys have allowed origins; the others never belong in a page.")
     if row.expires_at is not None and row.expires_at <= clock.now():

@@ -50,6 +50,10 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         """Those that are not deleted; a deleted one waits to be purged and exists for nobody but the operators."""
         return self.exclude(status=Tenant.Status.DELETED)
 
+    def matching(self, words: str) -> "TenantQuerySet":
+        """Those whose name or slug holds the words."""
+        return self.filter(models.Q(name__icontains=words) | models.Q(slug__icontains=words)) if words else self
+
 
 class Tenant(TenantMixin):
     """A shop. Its data live in a PostgreSQL schema of its own."""

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
+from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError
 from tenants import audit, members, people, provisioning, sessions
 from tenants.keys import Token
@@ -67,10 +68,7 @@ def _check_fields(user: User) -> None:
     try:
         user.clean_fields(exclude=["password"])
     except ValidationError as error:
-        wrong = [(field, text) for field, texts in error.message_dict.items() for text in texts]
-        raise DomainError(
-            "invalid", errors=[{"pointer": f"/{field}", "code": "invalid", "message": text} for field, text in wrong]
-        ) from error
+        raise DomainError("invalid", errors=field_errors(error.message_dict)) from error
 
 
 def disable_person(user: User, *, by: Actor) -> User:

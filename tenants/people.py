@@ -11,11 +11,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from recomengine.lib.errors import DomainError, FieldError
 from tenants import audit, directory
-from tenants.models import Membership, Tenant, User
+from tenants.models import Membership, Tenant, TenantQuerySet, User
 from tenants.types import Actor, Caller, Role
 
 RIGHTS: Final = ("is_staff", "is_superuser")
@@ -75,7 +74,7 @@ def check_operator(user: User) -> None:
         raise DomainError("second_factor_required", "Operators need a second factor; set one up on the dashboard.")
 
 
-def open_to(user: User | AnonymousUser) -> QuerySet[Tenant]:
+def open_to(user: User | AnonymousUser) -> TenantQuerySet:
     """The tenants a person may open: those of the memberships, and every one for the platform's staff."""
     if not user.is_authenticated:
         return Tenant.objects.none()

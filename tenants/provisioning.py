@@ -10,6 +10,7 @@ import psycopg
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, ProgrammingError, transaction
 
+from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError
 from tenants import audit, keys, plans, schemas
 from tenants.models import Membership, Tenant, User
@@ -61,12 +62,8 @@ def validate(tenant: Tenant) -> None:
         taken = Tenant.objects.filter(slug=tenant.slug).exclude(pk=tenant.pk).exists()
         if taken:
             raise DomainError("conflict", f"There is a tenant {tenant.slug!r} already.") from error
-        wrong = [(field, text) for field, texts in error.message_dict.items() for text in texts]
-        raise DomainError(
-            "invalid",
-            "; ".join(text for _, text in wrong),
-            errors=[{"pointer": f"/{field}", "code": "invalid", "message": text} for field, text in wrong],
-        ) from error
+        wrong = field_errors(error.message_dict)
+        raise DomainError("invalid", "; ".join(each["message"] for each in wrong), errors=wrong) from error
 
 
 def open_shop(owner: User, new: NewTenant, *, by: Actor) -> tuple[Tenant, dict[KeyType, keys.Token]]:

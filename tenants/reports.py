@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 
-from recomengine.lib import clock, redis
+from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from tenants import audit, keys, live, quotas
-from tenants.models import ApiKey, AuditEntry, Tenant, Usage, User
+from tenants import audit, keys, quotas
+from tenants.models import ApiKey, AuditEntry, Tenant, TenantQuerySet, Usage, User
 from tenants.plans import PLANS, WARN_AT
 from tenants.types import Role
 
@@ -19,12 +19,12 @@ SIGN_UPS: Final = timedelta(days=7)
 Row = dict[str, Any]
 
 
-def tenants(status: str | None = None, words: str = "", plan: str | None = None) -> QuerySet[Tenant]:
+def tenants(status: str | None = None, words: str = "", plan: str | None = None) -> TenantQuerySet:
     """The tenants of a status (None: of any) and a plan whose name or slug holds the words, by slug."""
     found = Tenant.objects.order_by("slug")
     found = found.filter(status=status) if status else found
     found = found.filter(plan=plan) if plan else found
-    return found.filter(Q(name__icontains=words) | Q(slug__icontains=words)) if words else found
+    return found.matching(words)
 
 
 def tenant_row(tenant: Tenant, events: int) -> Row:
@@ -42,16 +42,7 @@ def tenant_row(tenant: Tenant, events: int) -> Row:
 def tenant_rows(found: Iterable[Tenant]) -> list[Row]:
     """Tenants with this month's events, which Redis is asked for in one trip."""
     rows = list(found)
-    return [tenant_row(tenant, events) for tenant, events in zip(rows, events_now(rows), strict=True)]
-
-
-def events_now(found: Sequence[Tenant]) -> list[int]:
-    """The events that each tenant was credited with in the current month, as Redis counts."""
-    field = live.events_field(clock.now())
-    with redis.client().pipeline(transaction=False) as pipe:
-        for tenant in found:
-            pipe.hget(live.live_key(tenant.slug), field)
-        return [int(count or 0) for count in pipe.execute()]
+    return [tenant_row(tenant, events) for tenant, events in zip(rows, quotas.events_now(rows), strict=True)]
 
 
 def share(events: int, most: int | None) -> str | None:
@@ -131,7 +122,7 @@ def usage_rows(found: Sequence[Tenant], month: date | None = None) -> list[Row]:
     """The events of each tenant in each month, newest first; the current month's as Redis counts them now."""
     present = quotas.month_of(clock.now())
     kept = {(row.tenant_id, row.month): row.events for row in Usage.objects.filter(tenant__in=found)}
-    for tenant, events in zip(found, events_now(found), strict=True):
+    for tenant, events in zip(found, quotas.events_now(found), strict=True):
         kept[tenant.pk, present] = max(events, kept.get((tenant.pk, present), 0))
     by_id = {tenant.pk: tenant for tenant in found}
     chosen = [(by_id[pk], when, events) for (pk, when), events in kept.items() if month in (None, when)]
@@ -170,7 +161,7 @@ def near_their_limit() -> list[Row]:
     limited = [plan.key for plan in PLANS.values() if plan.events_per_month is not None]
     found = list(Tenant.objects.existing().filter(plan__in=limited).order_by("slug"))
     shares = [(events / (PLANS[tenant.plan].events_per_month or 1), tenant, events)
-              for tenant, events in zip(found, events_now(found), strict=True)]  # fmt: skip
+              for tenant, events in zip(found, quotas.events_now(found), strict=True)]  # fmt: skip
     full = sorted((each for each in shares if each[0] > WARN_AT), key=lambda each: -each[0])
     return [tenant_row(tenant, events) for _, tenant, events in full]
 

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import msgspec
-from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,7 +16,7 @@ from recomengine.lib.fields import NO_NUL
 from tenants import changing, directory, people, provisioning, quotas
 from tenants.api.keys import NewKeySchema, new_key
 from tenants.authentication import AnyAuthentication, IsKnown, actor_of, person_of
-from tenants.models import Tenant, User
+from tenants.models import Tenant, TenantQuerySet, User
 from tenants.plans import BY_OPERATORS, PLANS
 from tenants.provisioning import NewTenant
 from tenants.types import Caller, Scope
@@ -131,7 +130,8 @@ class TenantsView(_TenantsView):
         """List the tenants that are open to the caller, newest first; staff find deleted ones by their status."""
         pages = CursorPages()
         page = pages.paginate_queryset(_searched(request), request, view=self)
-        return pages.get_paginated_response([shown(tenant) for tenant in page])
+        used = quotas.events_now(page)
+        return pages.get_paginated_response([shown_with(*each) for each in zip(page, used, strict=True)])
 
     @extend_schema(request=NewTenantWithPlanSchema, responses={201: CreatedTenantSchema})
     def post(self, request: Request) -> Response:
@@ -190,7 +190,7 @@ class SuspensionView(_TenantsView):
         return Response(shown(changing.suspend_tenant(_for_staff(request, slug), by=actor_of(request))))
 
 
-def _visible(request: Request) -> QuerySet[Tenant]:
+def _visible(request: Request) -> TenantQuerySet:
     """A key's tenant; those open to a person; all, deleted ones too, to staff."""
     if isinstance(request.auth, Caller):
         return Tenant.objects.existing().filter(slug=request.auth.tenant.slug)
@@ -198,7 +198,7 @@ def _visible(request: Request) -> QuerySet[Tenant]:
     return Tenant.objects.all() if person.is_staff else people.open_to(person)
 
 
-def _searched(request: Request) -> QuerySet[Tenant]:
+def _searched(request: Request) -> TenantQuerySet:
     params = request.query_params
     unknown = set(params) - {"q", "status", "limit", "cursor", "key"}
     if unknown:
@@ -208,8 +208,8 @@ def _searched(request: Request) -> QuerySet[Tenant]:
         raise DomainError("invalid", f"`status` is one of {', '.join(Tenant.Status.values)}.")
     found = _visible(request)
     _require_scope(request, Scope.READ)
-    found = found.filter(status=status) if status else found.existing()  # type: ignore[attr-defined]
-    return found.filter(Q(name__icontains=words) | Q(slug__icontains=words)) if words else found
+    found = found.filter(status=status) if status else found.existing()
+    return found.matching(words)
 
 
 def _open(request: Request, slug: str) -> Tenant:
@@ -240,8 +240,16 @@ def _require_scope(request: Request, scope: Scope) -> None:
 
 
 def shown(tenant: Tenant) -> dict[str, Any]:
+    return shown_with(tenant, *quotas.events_now([tenant]))
+
+
+def shown_with(tenant: Tenant, events: int) -> dict[str, Any]:
+    """A tenant as JSON-ready data, with the events that it has sent this month."""
     names = (
         "slug", "name", "status", "plan", "currency", "timezone", "locale", "notice", "allowed_origins",
         "requires_second_factor", "created_at",
     )  # fmt: skip
-    return {**{name: getattr(tenant, name) for name in names}, "usage": msgspec.to_builtins(quotas.use(tenant.ref))}
+    return {
+        **{name: getattr(tenant, name) for name in names},
+        "usage": msgspec.to_builtins(quotas.use_of(tenant, events)),
+    }

@@ -20,8 +20,8 @@ from django.utils.formats import date_format
 from django.views.decorators.http import require_safe
 
 from recomengine.lib import clock
-from tenants import actors, audit
-from tenants.dashboard import PageRequest, Shop, person_of, row_of, shop_page
+from tenants import audit
+from tenants.dashboard import PageRequest, Shop, actor_of, row_of, shop_page
 from tenants.models import AuditEntry, Tenant
 from tenants.shop_pages.forms import DayField, ShopForm, begins, ends
 from tenants.types import Scope
@@ -130,7 +130,7 @@ def export(request: PageRequest, shop: Shop, kind: str) -> StreamingHttpResponse
     found = form.found(tenant, shop)
     filters = {name: value for name, value in request.GET.items() if value and name in form.fields}
     audit.record(
-        actors.of_person(request, person_of(request).email), "audit_log.exported", tenant, tenant,
+        actor_of(request), "audit_log.exported", tenant, tenant,
         after={"format": kind, **filters},
     )  # fmt: skip
     lines, media = (csv_lines, "text/csv; charset=utf-8") if kind == "csv" else (json_lines, "application/jsonl")

@@ -3,13 +3,13 @@
 import re
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from recomengine.lib.errors import DomainError
-from tenants.models import origin_validator
+from tenants.models import origin_validator, timezones
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2200, 1, 1)
 _LOOKS: Final = (
@@ -72,7 +72,7 @@ class DayField(forms.DateField):
 
 def zones() -> list[tuple[str, str]]:
     """The time zones to choose from."""
-    return [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
+    return [(name, name.replace("_", " ")) for name in sorted(timezones())]
 
 
 def begins(day: date | None, zone: ZoneInfo) -> datetime | None:

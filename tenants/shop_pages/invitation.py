@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from recomengine.lib.errors import DomainError
-from tenants import actors, invitations
-from tenants.dashboard import PageRequest, go_to, person_of
+from tenants import invitations
+from tenants.dashboard import PageRequest, actor_of, go_to, person_of
 from tenants.models import Invitation
 from tenants.types import Role
 
@@ -54,7 +54,7 @@ def _to_account(request: PageRequest, found: Invitation, token: str) -> HttpResp
 
 def _join(request: PageRequest, token: str) -> HttpResponse:
     person = person_of(request)
-    member = invitations.accept(token, person, by=actors.of_person(request, person.email))
+    member = invitations.accept(token, person, by=actor_of(request))
     request.session.pop("invitation", None)
     go_to(request, member.tenant)
     messages.success(request, f"You are a member of {member.tenant.name} now; your role is {member.role}.")

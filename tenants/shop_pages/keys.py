@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from tenants import actors, keys
-from tenants.dashboard import PageRequest, Shop, person_of, row_of, shop_page
+from tenants import keys
+from tenants.dashboard import PageRequest, Shop, actor_of, row_of, shop_page
 from tenants.models import ApiKey
 from tenants.shop_pages.forms import DayField, OriginsField, ShopForm, ends
-from tenants.types import Actor, KeyType, Scope
+from tenants.types import KeyType, Scope
 
 SHOWN: Final = 200
 ENDED_SHOWN: Final = 50
@@ -115,7 +115,7 @@ def new(request: PageRequest, shop: Shop) -> HttpResponse:
     form = KeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            token = keys.create_key(row_of(shop), *_chosen(form, shop), by=_actor(request))
+            token = keys.create_key(row_of(shop), *_chosen(form, shop), by=actor_of(request))
         except DomainError as error:
             form.refuse(error)
         else:
@@ -145,7 +145,7 @@ def rotate(request: PageRequest, shop: Shop, key_id: str) -> HttpResponse:
     form = RotationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         overlap = timedelta(seconds=int(form.cleaned_data["overlap"]))
-        token = keys.rotate_key(row_of(shop), key_id, overlap, by=_actor(request))
+        token = keys.rotate_key(row_of(shop), key_id, overlap, by=actor_of(request))
         return _once(request, shop, token, row, dict(OVERLAPS)[form.cleaned_data["overlap"]])
     context = {"shop": shop, "form": form, "key": Listed(row, "active")}
     return render(request, "shop/key_rotate.html", context, status=400 if form.errors else 200)
@@ -157,7 +157,7 @@ def revoke(request: PageRequest, shop: Shop, key_id: str) -> HttpResponse:
     """Asks once more, and says what else ends."""
     row = _usable(shop, key_id)
     if request.method == "POST":
-        ended = keys.revoke_key(row_of(shop), key_id, by=_actor(request))
+        ended = keys.revoke_key(row_of(shop), key_id, by=actor_of(request))
         others = len(ended) - 1
         more = (
             f", nor do the {others} made with it" if others > 1 else ", nor does the one made with it" if others else ""
@@ -180,7 +180,3 @@ def _once(
 ) -> HttpResponse:
     shown = {"shop": shop, "key": str(token), "type_name": NAMES[token.key_type], "old": old, "ends": ends_}
     return render(request, "shop/key_shown.html", shown)
-
-
-def _actor(request: PageRequest) -> Actor:
-    return actors.of_person(request, person_of(request).email)

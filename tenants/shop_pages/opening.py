@@ -7,8 +7,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from recomengine.lib.errors import DomainError
-from tenants import actors, provisioning
-from tenants.dashboard import PageRequest, Shop, go_to, person_of, signed_in
+from tenants import provisioning
+from tenants.dashboard import PageRequest, Shop, actor_of, go_to, person_of, signed_in
 from tenants.provisioning import NewTenant
 from tenants.shop_pages.keys import NAMES
 from tenants.shop_pages.settings import BasicsForm
@@ -42,7 +42,7 @@ def page(request: PageRequest) -> HttpResponse:
 
 def _opened(request: PageRequest, new: NewTenant) -> HttpResponse:
     person = person_of(request)
-    tenant, made = provisioning.open_shop(person, new, by=actors.of_person(request, person.email))
+    tenant, made = provisioning.open_shop(person, new, by=actor_of(request))
     go_to(request, tenant)
     shown = [(NAMES[kind], str(token)) for kind, token in made.items()]
     return render(request, "shop/opened.html", {"shop": Shop(tenant.ref, tenant.timezone, Role.OWNER), "keys": shown})

@@ -12,12 +12,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from tenants import actors, changing, members, people, quotas
-from tenants.dashboard import SESSION_KEY, PageRequest, Shop, person_of, row_of, shop_page
+from tenants import changing, members, people, quotas
+from tenants.dashboard import SESSION_KEY, PageRequest, Shop, actor_of, person_of, row_of, shop_page
 from tenants.models import Tenant, Usage
 from tenants.plans import PLANS
 from tenants.shop_pages.forms import OriginsField, ShopForm, zones
-from tenants.types import Actor, Scope
+from tenants.types import Scope
 
 FIELDS = ("name", "currency", "timezone", "locale", "allowed_origins")
 MONTHS_SHOWN = 12
@@ -69,7 +69,7 @@ def page(request: PageRequest, shop: Shop) -> HttpResponse:
     form = SettingsForm(request.POST)
     if form.is_valid():
         try:
-            changing.edit_tenant(tenant, form.cleaned_data, by=_actor(request))
+            changing.edit_tenant(tenant, form.cleaned_data, by=actor_of(request))
         except DomainError as error:
             form.refuse(error)
         else:
@@ -84,7 +84,7 @@ def second_factor(request: PageRequest, shop: Shop) -> HttpResponse:
     """Ask a second factor of every member, or no longer; whoever asks has one herself."""
     wanted = request.POST.get("required") == "yes"
     try:
-        changing.edit_tenant(row_of(shop), {"requires_second_factor": wanted}, by=_actor(request))
+        changing.edit_tenant(row_of(shop), {"requires_second_factor": wanted}, by=actor_of(request))
     except DomainError as error:
         if error.code != "second_factor_required":
             raise
@@ -103,7 +103,7 @@ def delete(request: PageRequest, shop: Shop) -> HttpResponse:
     typed, wrong = request.POST.get("slug", "").strip(), False
     if request.method == "POST":
         if typed == shop.tenant.slug:
-            changing.delete_tenant(row_of(shop), by=_actor(request))
+            changing.delete_tenant(row_of(shop), by=actor_of(request))
             request.session.pop(SESSION_KEY, None)
             messages.success(request, f"{shop.tenant.name} is deleted. For 30 days the operators can bring it back.")
             return redirect("shops")
@@ -134,7 +134,3 @@ def _share(use: quotas.Use | None) -> float | None:
     if use is None or not use.events_per_month:
         return None
     return round(min(100.0, 100 * use.events / use.events_per_month), 1)
-
-
-def _actor(request: PageRequest) -> Actor:
-    return actors.of_person(request, person_of(request).email)

@@ -14,11 +14,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from tenants import actors, invitations, members, people
-from tenants.dashboard import SESSION_KEY, PageRequest, Shop, person_of, row_of, shop_page
+from tenants import invitations, members, people
+from tenants.dashboard import SESSION_KEY, PageRequest, Shop, actor_of, person_of, row_of, shop_page
 from tenants.models import Membership
 from tenants.shop_pages.forms import ShopForm
-from tenants.types import Actor, Role, Scope
+from tenants.types import Role, Scope
 
 EXPLAINED = {
     Role.VIEWER: "sees everything",
@@ -67,7 +67,7 @@ def invite(request: PageRequest, shop: Shop) -> HttpResponse:
     if form.is_valid():
         address, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
         try:
-            invitations.invite(row_of(shop), person_of(request), address, role, by=_actor(request))
+            invitations.invite(row_of(shop), person_of(request), address, role, by=actor_of(request))
         except DomainError as error:
             if error.code == "forbidden":
                 raise
@@ -81,7 +81,7 @@ def invite(request: PageRequest, shop: Shop) -> HttpResponse:
 @require_POST
 @shop_page(scope=Scope.MANAGE)
 def withdraw(request: PageRequest, shop: Shop, invitation: int) -> HttpResponse:
-    address = invitations.withdraw(row_of(shop), person_of(request), invitation, by=_actor(request))
+    address = invitations.withdraw(row_of(shop), person_of(request), invitation, by=actor_of(request))
     messages.success(request, f"The invitation of {address} is withdrawn; its link no longer works.")
     return redirect("team")
 
@@ -92,7 +92,7 @@ def change_role(request: PageRequest, shop: Shop, member: int) -> HttpResponse:
     """Of htmx' the answer is the list alone."""
     said, wrong = "", False
     try:
-        row = members.change_role(row_of(shop), person_of(request), member, _role(request), by=_actor(request))
+        row = members.change_role(row_of(shop), person_of(request), member, _role(request), by=actor_of(request))
     except DomainError as error:
         if error.code != "last_owner":
             raise
@@ -124,7 +124,7 @@ def remove(request: PageRequest, shop: Shop, member: int) -> HttpResponse:
     if request.method == "POST":
         return _ended(
             request,
-            lambda: members.remove(tenant, person, member, by=_actor(request)),
+            lambda: members.remove(tenant, person, member, by=actor_of(request)),
             f"{row.user.email} is no member any more.",
         )
     return render(request, "shop/member_remove.html", {"shop": shop, "member": row})
@@ -140,7 +140,7 @@ def leave(request: PageRequest, shop: Shop) -> HttpResponse:
         raise DomainError("not_found")
     if request.method == "POST":
         return _ended(
-            request, lambda: members.leave(tenant, person, by=_actor(request)), f"You have left {tenant.name}."
+            request, lambda: members.leave(tenant, person, by=actor_of(request)), f"You have left {tenant.name}."
         )
     return render(request, "shop/leave.html", {"shop": shop, "member": row})
 
@@ -192,7 +192,3 @@ def _people(request: PageRequest, shop: Shop) -> dict[str, Any]:
     ]
     choices = [(role.value, NAMES[role]) for role in roles(shop)]
     return {"shop": shop, "members": listed, "roles": choices, "member_here": any(each.mine for each in listed)}
-
-
-def _actor(request: PageRequest) -> Actor:
-    return actors.of_person(request, person_of(request).email)
