@@ -29,6 +29,8 @@ class ItemSchema(serializers.Serializer[Any]):
     image_url = serializers.CharField(required=False)
     price = serializers.DecimalField(14, 4, required=False, allow_null=True)
     sale_price = serializers.DecimalField(14, 4, required=False, allow_null=True)
+    sale_starts_at = serializers.DateTimeField(required=False, allow_null=True)
+    sale_ends_at = serializers.DateTimeField(required=False, allow_null=True)
     currency = serializers.CharField(max_length=3, required=False)
     availability = serializers.ChoiceField(choices=Item.Availability.choices, required=False)
     brand = serializers.CharField(required=False)

@@ -68,6 +68,8 @@ def product(item: Item) -> dict[str, Any]:
         "image_url": item.image_url,
         "price": money(item.price),
         "sale_price": money(item.sale_price),
+        "sale_starts_at": item.sale_starts_at,
+        "sale_ends_at": item.sale_ends_at,
         "currency": item.currency,
         "availability": item.availability,
         "brand": item.brand,

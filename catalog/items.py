@@ -33,8 +33,8 @@ class BatchResult:
 
 _COLUMNS: Final = (
     ("item_id", "text"), ("title", "text"), ("description", "text"), ("url", "text"), ("image_url", "text"),
-    ("price", "numeric"), ("sale_price", "numeric"), ("currency", "text"), ("availability", "text"), ("brand", "text"),
-    ("categories", "varchar[]"), ("attributes", "jsonb"), ("group_id", "text"), ("published_at", "timestamptz"),
+    ("price", "numeric"), ("sale_price", "numeric"), ("sale_starts_at", "timestamptz"), ("sale_ends_at", "timestamptz"),
+    ("currency", "text"), ("availability", "text"), ("brand", "text"), ("categories", "varchar[]"), ("attributes", "jsonb"), ("group_id", "text"), ("published_at", "timestamptz"),
     ("expires_at", "timestamptz"),
 )  # fmt: skip
 _NAMES: Final = ", ".join(name for name, _ in _COLUMNS)

@@ -1,12 +1,23 @@
-"""A shop's items."""
+"""A shop's items, the feeds they come from, and the imports of those."""
+
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from catalog.feeds.types import Format
+
 
 class Item(models.Model):
-    """A product. `item_id` is the shop's id; `id` is ours, small enough for packed neighbour lists."""
+    """A product. `item_id` is the shop's id; `id` is ours, small enough for packed neighbour lists.
+
+    The last three columns are derived: `category_paths` are the categories with all that they lie under, `document` is
+    what is searched; `items.UPSERT` keeps both. `popularity` is set by the trainings.
+    """
 
     class Availability(models.TextChoices):
         IN_STOCK = "in_stock"
@@ -20,6 +31,8 @@ class Item(models.Model):
     image_url = models.CharField(max_length=2000, blank=True, default="")
     price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     sale_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    sale_starts_at = models.DateTimeField(null=True, blank=True)
+    sale_ends_at = models.DateTimeField(null=True, blank=True)
     currency = models.CharField(max_length=3)
     availability = models.CharField(max_length=16, choices=Availability, default=Availability.IN_STOCK)
     brand = models.CharField(max_length=300, blank=True, default="")
@@ -30,9 +43,139 @@ class Item(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+    category_paths = ArrayField(models.TextField(), default=list, db_default=[], editable=False)
+    document = SearchVectorField(null=True, editable=False)
+    popularity = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            GinIndex(fields=["document"], name="item_document"),
+            GinIndex(fields=["category_paths"], name="item_category_paths"),
+            models.Index(fields=["-popularity", "-id"], name="item_popularity"),
+            models.Index(fields=["brand"], name="item_brand"),
+            models.Index(fields=["group_id"], name="item_group", condition=models.Q(group_id__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.title}"
+
+
+class Word(models.Model):
+    """A word of titles, brands or categories, unaccented and unstemmed: what a mistyped one is corrected to."""
+
+    word = models.TextField(primary_key=True, db_collation="C")
+
+    def __str__(self) -> str:
+        return self.word
+
+
+FORMATS = [(str(each), str(each)) for each in Format]
+
+
+class Mode(models.TextChoices):
+    """What an import does with the items that the feed does not hold: `delta` keeps, `replace` deletes them."""
+
+    DELTA = "delta"
+    REPLACE = "replace"
+
+
+class Source(models.Model):
+    """A feed that comes again: where it lies, how it is read, and when it is fetched next."""
+
+    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
+    name = models.CharField(max_length=120)
+    format = models.CharField(max_length=16, choices=FORMATS)
+    mode = models.CharField(max_length=8, choices=Mode, default=Mode.DELTA)
+    mapping: "models.JSONField[Any, Any]" = models.JSONField(default=dict, blank=True)
+    url = models.CharField(max_length=2000, blank=True, default="")
+    every_minutes = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(15), MaxValueValidator(60 * 24 * 31)]
+    )
+    next_at = models.DateTimeField(null=True, blank=True, editable=False)
+    etag = models.CharField(max_length=300, blank=True, default="", editable=False)
+    last_modified = models.CharField(max_length=100, blank=True, default="", editable=False)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Import(models.Model):
+    """One reading of a feed into the catalogue: how far it is and what became of the rows.
+
+    `rows` are those that were read and dealt with; they are the sum of created, updated, unchanged and rejected.
+    `error_code` and `error` say why it ended early or, of one that completed, what it held back.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, blank=True, related_name="imports")
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    cancel_requested = models.BooleanField(default=False)
+    format = models.CharField(max_length=16, choices=FORMATS)
+    mode = models.CharField(max_length=8, choices=Mode, default=Mode.DELTA)
+    mapping: "models.JSONField[Any, Any]" = models.JSONField(default=dict, blank=True)
+    url = models.CharField(max_length=2000, blank=True, default="")
+    filename = models.CharField(max_length=300, blank=True, default="")
+    max_deleted_share = models.FloatField(default=0.5, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
+    bytes_total = models.PositiveBigIntegerField(default=0)
+    bytes_read = models.PositiveBigIntegerField(default=0)
+    rows = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    updated = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    deleted = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True, default="")
+    error = models.TextField(blank=True, default="")
+    requested_by = models.CharField(max_length=200, blank=True, default="")
+    requested_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.item_id} {self.title}"
+        return f"{self.pk} ({self.status})"
+
+
+class RejectedRow(models.Model):
+    """Why a row of an import was not taken."""
+
+    import_run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejected_rows")
+    line = models.PositiveIntegerField()
+    item_id = models.CharField(max_length=128, blank=True, default="")
+    field = models.CharField(max_length=320, blank=True, default="")
+    code = models.CharField(max_length=64)
+    message = models.TextField()
+    value = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.code}"
+
+
+class ImportedItem(models.Model):
+    """An item that a replacing import has met, while it runs: what it does not meet is deleted at its end."""
+
+    import_run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="met")
+    item_id = models.CharField(max_length=128, db_collation="C")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["import_run", "item_id"], name="met_once")]
+
+    def __str__(self) -> str:
+        return self.item_id

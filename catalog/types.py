@@ -1,5 +1,6 @@
 """Items as they come in, and as the serving path keeps them."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ Availability = Literal["in_stock", "out_of_stock", "preorder"]
 Attribute = Text | bool | int | float | list[Text] | None
 
 MAX_BATCH = 500
+MAX_CATEGORY_DEPTH = 10
 MAX_CATEGORIES = 20
 MAX_ATTRIBUTES = 100
 
@@ -35,6 +37,8 @@ class ItemIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     image_url: WebAddress = ""
     price: Decimal | None = None
     sale_price: Decimal | None = None
+    sale_starts_at: Instant | None = None
+    sale_ends_at: Instant | None = None
     currency: Currency | None = None
     availability: Availability = "in_stock"
     brand: ShortText = ""
@@ -47,8 +51,32 @@ class ItemIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         check_amount("price", self.price)
         check_amount("sale_price", self.sale_price)
-        check_instant("published_at", self.published_at)
-        check_instant("expires_at", self.expires_at)
+        for name in ("sale_starts_at", "sale_ends_at", "published_at", "expires_at"):
+            check_instant(name, getattr(self, name))
+        self.categories = [tidy_path(path) for path in self.categories]
+
+
+def tidy_path(path: str) -> str:
+    """A category's path with one `" > "` between its levels, whatever spaces the shop put there.
+
+    Raises ValueError for a path without a level, with an empty one, or deeper than `MAX_CATEGORY_DEPTH`.
+    """
+    levels = [level.strip() for level in path.split(">")]
+    if not all(levels):
+        raise ValueError("`categories` holds a path with an empty level; write them as `Home > Kitchen > Mugs`")
+    if len(levels) > MAX_CATEGORY_DEPTH:
+        raise ValueError(f"`categories` holds a path of more than {MAX_CATEGORY_DEPTH} levels")
+    return " > ".join(levels)
+
+
+def with_ancestors(paths: Iterable[str]) -> list[str]:
+    """Every path and all that it lies under, each once: `["A > B"]` → `["A", "A > B"]`."""
+    found: dict[str, None] = {}
+    for path in paths:
+        levels = path.split(" > ")
+        for depth in range(1, len(levels) + 1):
+            found[" > ".join(levels[:depth])] = None
+    return list(found)
 
 
 class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
