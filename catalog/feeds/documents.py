@@ -10,6 +10,8 @@ import msgspec
 from catalog.feeds.opening import CHUNK, opened
 from catalog.feeds.types import MAX_ROW, FeedBroken, Record, RowError, shown
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
 
 def records(file: BinaryIO) -> Iterator[Record | RowError]:
     """The objects of a JSON Lines file, or of one JSON array."""
@@ -21,7 +23,7 @@ def records(file: BinaryIO) -> Iterator[Record | RowError]:
 
 def _array(file: BinaryIO) -> Iterator[Record | RowError]:
     for number, value in objects(opened(file), "item"):
-        yield _record(number, value)
+        yield value if isinstance(value, RowError) else _record(number, value)
 
 
 def _lines(source: io.BufferedReader) -> Iterator[Record | RowError]:
@@ -54,19 +56,20 @@ def _record(number: int, value: Any) -> Record | RowError:
 
 
 def objects(source: io.BufferedReader, path: str) -> Iterator[tuple[int, Any]]:
-    """The values at a path of a JSON document (`products.item`), numbered from 1; raises FeedBroken.
+    """The values at a path of a JSON document (`products.item`), numbered from 1, or why one is none.
 
-    Only what one chunk of the file completes is in memory, and one value of at most `MAX_ROW` bytes.
+    Raises FeedBroken where the document is not JSON. Only what one chunk of the file completes is in memory, and one
+    value of at most `MAX_ROW` bytes.
     """
     found, number, fed, data = ijson.sendable_list(), 0, 0, b" "
-    parser = ijson.items_coro(found, path, use_float=True)
+    parser = ijson.items_coro(found, path)
     while data:
         data = source.read1(CHUNK)
         fed += len(data)
         broken = _parse(parser, data)
         for value in found:
             number += 1
-            yield number, value
+            yield number, _plain(number, value)
         fed = 0 if found else fed
         del found[:]
         if broken is not None:
@@ -74,6 +77,14 @@ def objects(source: io.BufferedReader, path: str) -> Iterator[tuple[int, Any]]:
             raise FeedBroken("malformed_json", message, number + 1) from broken
         if fed > MAX_ROW:
             raise FeedBroken("row_too_large", f"One object of the file takes more than {MAX_ROW:,} bytes.", number + 1)
+
+
+def _plain(number: int, value: Any) -> Any:
+    """The value with numbers as msgspec reads them; ijson's integers of its own end at 64 bits, its decimals do not."""
+    try:
+        return msgspec.json.decode(_encode(value))
+    except (msgspec.DecodeError, RecursionError) as error:
+        return RowError(number, "malformed_json", f"An object of the file cannot be read: {error}.")
 
 
 def _parse(parser: Any, data: bytes) -> Exception | None:

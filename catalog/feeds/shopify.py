@@ -32,7 +32,7 @@ def records(file: BinaryIO, base_url: str = "") -> Iterator[Record | RowError]:
     base, path, found = _origin(base_url), _path(file), False
     for number, product in documents.objects(opened(file), path):
         found = True
-        yield from rows(number, product, base)
+        yield from [product] if isinstance(product, RowError) else rows(number, product, base)
     if not found:
         _refuse_others(file)
 
@@ -166,9 +166,8 @@ def _images(product: dict[str, Any], variant: dict[str, Any]) -> list[str]:
 def _options(product: dict[str, Any], variant: dict[str, Any]) -> dict[str, str]:
     """The variant's options by their names: `{"Color": "Red"}`."""
     options = product.get("options")
-    names = (
-        [each.get("name") if isinstance(each, dict) else each for each in options] if isinstance(options, list) else []
-    )
+    listed = options if isinstance(options, list) else []
+    names = [option.get("name") if isinstance(option, dict) else option for option in listed]
     found = {}
     for place, key in enumerate(("option1", "option2", "option3")):
         name = names[place] if place < len(names) else None
