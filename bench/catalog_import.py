@@ -34,46 +34,11 @@ from tenants.types import PLATFORM, TenantRef  # noqa: E402
 
 SLUG: Final = "bench-import"
 ROWS: Final = 1_000_000
-WORDS: Final = tuple(
-    [
-        "mug",
-        "kettle",
-        "teapot",
-        "lamp",
-        "candle",
-        "basket",
-        "towel",
-        "blanket",
-        "cushion",
-        "mirror",
-        "clock",
-        "frame",
-        "vase",
-        "bowl",
-        "plate",
-        "spoon",
-        "ladle",
-        "tray",
-        "jar",
-        "bottle",
-        "blue",
-        "green",
-        "oak",
-        "walnut",
-        "linen",
-        "cotton",
-        "ceramic",
-        "glass",
-        "brass",
-        "copper",
-        "small",
-        "large",
-        "round",
-        "square",
-        "vintage",
-        "modern",
-    ]
-)
+WORDS: Final = (
+    "mug", "kettle", "teapot", "lamp", "candle", "basket", "towel", "blanket", "cushion", "mirror", "clock", "frame",
+    "vase", "bowl", "plate", "spoon", "ladle", "tray", "jar", "bottle", "blue", "green", "oak", "walnut", "linen",
+    "cotton", "ceramic", "glass", "brass", "copper", "small", "large", "round", "square", "vintage", "modern",
+)  # fmt: skip
 HEADER: Final = "id,title,description,link,image_link,price,availability,brand,product_type,color,weight\n"
 
 
