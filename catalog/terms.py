@@ -18,7 +18,7 @@ class _Characters(dict[int, str]):
     def __missing__(self, code: int) -> str:
         character = chr(code)
         kind = category(character)
-        kept = character if kind[0] in "LM" or kind == "Nd" or character == "." else " "
+        kept = character if kind[0] in "LM" or character.isdecimal() or character == "." else " "
         if kind[0] == "L" and any(first <= code <= last for first, last in _WITHOUT_SPACES):
             kept = f" {character}"
         self[code] = kept
