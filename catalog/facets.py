@@ -55,16 +55,23 @@ def exists(name: str) -> bool:
     return name in _COLUMNS or (name.startswith(ATTRIBUTE) and len(ATTRIBUTE) < len(name) <= 300 and "\x00" not in name)
 
 
-def count(names: Sequence[str], wanted: All, text: Sql, at: datetime, at_most: int) -> tuple[int, Mapping[str, Facet]]:
-    """How many items pass, counted up to `at_most` and one, and the facets of as many."""
+def count(
+    names: Sequence[str], wanted: All, text: Sql, known: Sequence[int] | None, at: datetime, at_most: int
+) -> tuple[int, Mapping[str, Facet]]:
+    """How many items pass, counted up to `at_most` and one, and the facets of as many.
+
+    `known` are the ids of all that pass, if the caller has them.
+    """
     by_filter: dict[Filter, list[str]] = defaultdict(list, {wanted: []})
     for name in names:
         by_filter[without(wanted, field_of(name))].append(name)
-    total, found = 0, dict[str, Facet]()
+    total, found = len(known or ()), dict[str, Facet]()
     for remaining, group in by_filter.items():
-        rows = _counted(group, conditions.both(text, conditions.where(remaining, at)), at, at_most)
-        if remaining == wanted:
-            total = rows[""][0][1]
+        if remaining == wanted and known is not None:
+            rows = _counted(group, Sql("id = ANY(%s)", [list(known)]), at, at_most) if group else {}
+        else:
+            rows = _counted(group, conditions.both(text, conditions.where(remaining, at)), at, at_most)
+            total = rows[""][0][1] if remaining == wanted else total
         found |= {name: _facet(name, rows[name]) for name in group}
     return total, {name: found[name] for name in names}
 

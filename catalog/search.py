@@ -87,36 +87,33 @@ def search(tenant: TenantRef, asked: Search) -> Found:
 
 
 def _found(asked: Search, query: Query | None) -> Found:
-    at = clock.now()
+    at, wanted = clock.now(), every(asked.filter)
     text = Sql("document @@ %s::tsquery", [query.every]) if query else conditions.ALWAYS
-    wanted = every(asked.filter)
-    narrowed = conditions.where(wanted, at)
-    ids = _page(asked, query, narrowed, conditions.both(text, narrowed), at)
-    page, more = ids[: asked.limit], len(ids) > asked.limit
-    if asked.facets or asked.offset or more or not page:
-        total, counts = facets.count(asked.facets, wanted, text, at, COUNTED)
-    else:
-        total, counts = len(page), {}
+    where = conditions.both(text, conditions.where(wanted, at))
+    last = asked.offset + asked.limit
+    first = _first(asked, query, where, max(RANKED, last + 1), at)
+    known = first if len(first) < max(RANKED, last + 1) else None
+    total, counts = facets.count(asked.facets, wanted, text, known, at, COUNTED)
     return Found(
-        products=_products(page),
+        products=_products(first[asked.offset : last]),
         total=min(total, COUNTED),
         exact=total <= COUNTED,
-        more=more,
+        more=len(first) > last,
         facets=counts,
         corrections=query.corrections if query else {},
     )
 
 
-def _page(asked: Search, query: Query | None, narrowed: Sql, where: Sql, at: datetime) -> list[int]:
-    """The ids of the page's items and of the one after it."""
+def _first(asked: Search, query: Query | None, where: Sql, number: int, at: datetime) -> list[int]:
+    """The ids of the first items in their order: so many that facets seldom need to look for the others."""
     if query and asked.sort == Sort.RELEVANCE:
-        sql, params = _ranked(query, asked.text.strip(), narrowed, where)
+        sql, params = _RANKED.format(where=where.text), _of_ranked(query, asked.text.strip(), where)
     else:
         order = _order(asked.sort, at)
-        sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC"  # noqa: S608
-        params = [*where.params, *order.params]
+        sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC LIMIT %s"  # noqa: S608
+        params = [*where.params, *order.params, number]
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} LIMIT %s OFFSET %s", [*params, asked.limit + 1, asked.offset])
+        cursor.execute(sql, params)
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -136,7 +133,7 @@ _RANKED: Final = """
     ), ranked AS (
         SELECT * FROM popular UNION ALL
         SELECT id, item_id, title, document, popularity FROM catalog_item
-        WHERE item_id = %s AND {narrowed} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
+        WHERE item_id = %s AND {where} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
     )
     SELECT id FROM ranked ORDER BY
         lower(item_id) = %s DESC, starts_with(lower(item_id), %s) DESC,
@@ -145,10 +142,9 @@ _RANKED: Final = """
 """
 
 
-def _ranked(query: Query, text: str, narrowed: Sql, where: Sql) -> tuple[str, list[Any]]:
-    sql = _RANKED.format(where=where.text, narrowed=narrowed.text)
+def _of_ranked(query: Query, text: str, where: Sql) -> list[Any]:
     typed = query.typed
-    return sql, [*where.params, RANKED, text, *narrowed.params, text, typed, typed, query.every, typed]
+    return [*where.params, RANKED, text, *where.params, text, typed, typed, query.every, typed]
 
 
 def _products(ids: Sequence[int]) -> list[dict[str, Any]]:
