@@ -63,9 +63,9 @@ def tidy_path(path: str) -> str:
     """
     levels = [level.strip() for level in path.split(">")]
     if not all(levels):
-        raise ValueError("`categories` holds a path with an empty level; write them as `Home > Kitchen > Mugs`")
+        raise ValueError("`categories` has a path with an empty level; write them as `Home > Kitchen > Mugs`")
     if len(levels) > MAX_CATEGORY_DEPTH:
-        raise ValueError(f"`categories` holds a path of more than {MAX_CATEGORY_DEPTH} levels")
+        raise ValueError(f"`categories` has a path of more than {MAX_CATEGORY_DEPTH} levels")
     return " > ".join(levels)
 
 
@@ -100,3 +100,8 @@ class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def cards_key(slug: str) -> str:
     """The hash of the tenant's cards, by `Item.id`."""
     return naming.key(slug, "items")
+
+
+def groups_key(slug: str) -> str:
+    """The hash of the items that are variants: the group's id by `item_id`."""
+    return naming.key(slug, "groups")

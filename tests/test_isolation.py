@@ -58,6 +58,10 @@ TABLE: dict[str, list[Call]] = {
     ],
     "catalog/items/batch": [
         Call("POST", "catalog/items/batch", WRITE, {"items": [{"item_id": MARK, "title": "x"}]}, others=200),
+        Call("GET", "catalog/items/batch", READ, thing="batch"),
+        Call("PUT", "catalog/items/batch", WRITE, {"title": "of another shop"}, others=201),
+        Call("PATCH", "catalog/items/batch", WRITE, {"title": "changed"}, thing="batch"),
+        Call("DELETE", "catalog/items/batch", WRITE, thing="batch"),
     ],
     "catalog/items/<path:item_id>": [
         Call("GET", f"catalog/items/{MARK}", READ),
@@ -135,7 +139,8 @@ def api_routes() -> dict[str, URLPattern]:
 @pytest.fixture
 def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     """Shop A with a thing of its own behind every address."""
-    assert api_a.post("catalog/items", ITEM | {"item_id": MARK}).status == 201
+    for item_id in (MARK, "batch"):
+        assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
     new_key(tenant_a, name=MARK)
