@@ -63,6 +63,10 @@ TABLE: dict[str, list[Call]] = {
         Call("PATCH", "catalog/items/batch", WRITE, {"title": "changed"}, thing="batch"),
         Call("DELETE", "catalog/items/batch", WRITE, thing="batch"),
     ],
+    "catalog/quality": [Call("GET", "catalog/quality", READ, others=200)],
+    "catalog/quality/check": [Call("POST", "catalog/quality/check", WRITE, others=202)],
+    "catalog/quality/unknown_item": [Call("GET", "catalog/quality/unknown_item", READ, others=200)],
+    "catalog/quality/<str:code>": [Call("GET", "catalog/quality/missing_image", READ, others=200)],
     "catalog/items/<path:item_id>": [
         Call("GET", f"catalog/items/{MARK}", READ),
         Call("PUT", f"catalog/items/{MARK}", WRITE, {"title": "of another shop"}, others=201),
