@@ -46,6 +46,13 @@ def find_all(tenant: TenantRef, item_ids: Sequence[str]) -> list[ItemSummary]:
     return [found[item_id] for item_id in wanted if item_id in found]
 
 
+def missing(tenant: TenantRef, item_ids: Sequence[str]) -> list[str]:
+    """Those of the ids that no item has, in the order asked for."""
+    with tenancy.use(tenant):
+        held = set(Item.objects.filter(item_id__in=item_ids).values_list("item_id", flat=True))
+    return [item_id for item_id in item_ids if item_id not in held]
+
+
 def search(tenant: TenantRef, text: str, limit: int = 8) -> list[ItemSummary]:
     """Items whose id begins with the text or whose title holds every word of it; the closest matches first.
 

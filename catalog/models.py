@@ -12,6 +12,13 @@ from django.db.models.functions import Now
 from catalog.feeds.types import Format
 
 
+class ItemManager(models.Manager["Item"]):
+    """Items without what is derived of them for the search, which is large and never shown."""
+
+    def get_queryset(self) -> "models.QuerySet[Item]":
+        return super().get_queryset().defer("category_paths", "document")
+
+
 class Item(models.Model):
     """A product. `item_id` is the shop's id; `id` is ours, small enough for packed neighbour lists.
 
@@ -46,6 +53,8 @@ class Item(models.Model):
     category_paths = ArrayField(models.TextField(), default=list, db_default=[], editable=False)
     document = SearchVectorField(null=True, editable=False)
     popularity = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+
+    objects = ItemManager()
 
     class Meta:
         ordering = ["-id"]
