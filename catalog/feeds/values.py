@@ -138,10 +138,16 @@ def instant(value: Any) -> datetime | None:
 
 
 def _parsed(given: str) -> datetime:
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError:
+        return _respelled(given)
+
+
+def _respelled(given: str) -> datetime:
+    """What is not quite ISO 8601: RFC 2822, and a space or UTC before or for the zone."""
     if _MAIL.fullmatch(given):
         return parsedate_to_datetime(given)
-    if len(given) > 40 or not given[:4].isascii():
-        raise ValueError("not ISO 8601")
     return datetime.fromisoformat(_ZONE.sub("", given.removesuffix("UTC") + "Z" * given.endswith("UTC")))
 
 
