@@ -61,6 +61,7 @@ class Item(models.Model):
         indexes = [
             GinIndex(fields=["document"], name="item_document"),
             GinIndex(fields=["category_paths"], name="item_category_paths"),
+            GinIndex(fields=["attributes"], name="item_attributes", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["-popularity", "-id"], name="item_popularity"),
             models.Index(fields=["brand"], name="item_brand"),
             models.Index(fields=["group_id"], name="item_group", condition=models.Q(group_id__isnull=False)),
@@ -75,8 +76,20 @@ class Word(models.Model):
 
     word = models.TextField(primary_key=True, db_collation="C")
 
+    class Meta:
+        indexes = [GinIndex(fields=["word"], name="word_trigrams", opclasses=["public.gin_trgm_ops"])]
+
     def __str__(self) -> str:
         return self.word
+
+
+class DocumentsLanguage(models.Model):
+    """The text search configuration that the search documents were made with: one row, none while they are made."""
+
+    configuration = models.CharField(max_length=80)
+
+    def __str__(self) -> str:
+        return self.configuration
 
 
 FORMATS = [(str(each), str(each)) for each in Format]
@@ -137,6 +150,7 @@ class Import(models.Model):
     url = models.CharField(max_length=2000, blank=True, default="")
     filename = models.CharField(max_length=300, blank=True, default="")
     max_deleted_share = models.FloatField(default=0.5, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
+    allow_deletions = models.BooleanField(default=False, db_default=False)
     bytes_total = models.PositiveBigIntegerField(default=0)
     bytes_read = models.PositiveBigIntegerField(default=0)
     rows = models.PositiveIntegerField(default=0)

@@ -65,7 +65,7 @@ class _Word:
 
     def tsquery(self, *, may_go_on: bool) -> str:
         forms = [form for word, stems in self.nearest.items() for form in (word, *stems)] or [self.text, *self.stems]
-        if (may_go_on or self.is_begun and not self.is_known) and not self.nearest:
+        if (may_go_on or (self.is_begun and not self.is_known)) and not self.nearest:
             forms = [form for form in forms if not form.startswith(self.text)]
             return " | ".join([f"{_quoted(self.text)}:*", *map(_quoted, forms)])
         return " | ".join(map(_quoted, dict.fromkeys(forms)))

@@ -15,7 +15,7 @@ from django.db import connection
 
 from catalog import cards, conditions, facets, queries
 from catalog.conditions import Sql
-from catalog.facets import Facet
+from catalog.facets import Facet, Passed
 from catalog.filters import Filter, every
 from catalog.finding import ItemSummary
 from catalog.models import Item
@@ -79,7 +79,7 @@ def search(tenant: TenantRef, asked: Search) -> Found:
             return _found(asked, None)
         query = queries.understand(asked.text, tenant.locale)
         if query is None:
-            return Found(facets={name: Facet() for name in asked.facets})
+            return Found(facets={name: [] for name in asked.facets})
         found = _found(asked, query)
         if found.total or query.some == query.every:
             return found
@@ -89,16 +89,17 @@ def search(tenant: TenantRef, asked: Search) -> Found:
 def _found(asked: Search, query: Query | None) -> Found:
     at, wanted = clock.now(), every(asked.filter)
     text = Sql("document @@ %s::tsquery", [query.every]) if query else conditions.ALWAYS
-    where = conditions.both(text, conditions.where(wanted, at))
-    last = asked.offset + asked.limit
-    first = _first(asked, query, where, max(RANKED, last + 1), at)
-    known = first if len(first) < max(RANKED, last + 1) else None
-    total, counts = facets.count(asked.facets, wanted, text, known, at, COUNTED)
+    is_ranked = query is not None and asked.sort == Sort.RELEVANCE
+    last = min(asked.offset + asked.limit, RANKED if is_ranked else COUNTED)
+    number = RANKED if is_ranked else max(RANKED, last + 1)
+    first = _first(asked, query, conditions.both(text, conditions.where(wanted, at)), number, at)
+    known = first if len(first) < number else None
+    total, counts = facets.count(asked.facets, Passed(text, wanted, at, known), COUNTED)
     return Found(
         products=_products(first[asked.offset : last]),
         total=min(total, COUNTED),
         exact=total <= COUNTED,
-        more=len(first) > last,
+        more=len(first) > last and last < COUNTED,
         facets=counts,
         corrections=query.corrections if query else {},
     )
@@ -148,5 +149,5 @@ def _of_ranked(query: Query, text: str, where: Sql) -> list[Any]:
 
 
 def _products(ids: Sequence[int]) -> list[dict[str, Any]]:
-    items = Item.objects.defer("document", "category_paths").in_bulk(ids)
+    items = Item.objects.in_bulk(ids)
     return [cards.product(items[pk]) for pk in ids if pk in items]

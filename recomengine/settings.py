@@ -117,6 +117,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-expired-tokens": {"task": "tenants.forget_expired", "schedule": timedelta(days=1)},
     "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
     "check-data-quality": {"task": "analytics.check_quality", "schedule": timedelta(hours=1)},
+    "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
 }
 

@@ -56,6 +56,7 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", "catalog/items", READ, others=200),
         Call("POST", "catalog/items", WRITE, ITEM | {"item_id": "new"}, others=201),
     ],
+    "catalog/search": [Call("GET", "catalog/search", READ, params={"q": MARK, "facets": "brand,category"}, others=200)],
     "catalog/items/batch": [
         Call("POST", "catalog/items/batch", WRITE, {"items": [{"item_id": MARK, "title": "x"}]}, others=200),
         Call("GET", "catalog/items/batch", READ, thing="batch"),
