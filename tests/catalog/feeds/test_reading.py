@@ -5,7 +5,7 @@ import io
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -148,33 +148,42 @@ def test_no_character_zero_crashes_anything() -> None:
 def test_gzip() -> None:
     members = gzip.compress(b"id,title\n1,a\n") + gzip.compress(b"2,b\n")
     assert [row.columns["id"] for row in rows(members)] == ["1", "2"]
-    data = b"id,title\n" + b"".join(b"%d,title %d\n" % (number, number * 7919) for number in range(100_000))
+    data = b"id,title\n" + b"".join(b"%d,title %d\n" % (number, number * 7919) for number in range(20_000))
     packed = gzip.compress(data)
     found, code, _ = broken(packed[: len(packed) // 2])
     assert code == "truncated"
-    assert len(found) > 30_000
+    assert len(found) > 5_000
     damaged = packed[:-6] + b"\0\0\0\0\0\0"
     found, code, _ = broken(damaged)
-    assert (code, len(found)) == ("malformed_gzip", 100_000)
+    assert (code, len(found)) == ("malformed_gzip", 20_000)
 
 
 def test_how_far_a_file_was_read() -> None:
-    data = b"id,title\n" + b"".join(b"%d,a title\n" % number for number in range(200_000))
+    data = b"id,title\n" + b"".join(b"%d,a title\n" % number for number in range(50_000))
     file = io.BytesIO(data)
-    places = [file.tell() for index, _ in enumerate(read(file, Format.CSV)) if index % 50_000 == 0]
+    places = [file.tell() for index, _ in enumerate(read(file, Format.CSV)) if index % 12_500 == 0]
     assert places == sorted(set(places))
     assert places[0] < 300_000
     assert file.tell() == len(data)
 
 
 def test_a_gzip_bomb_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "MAX_BYTES", 150_000_000)
-    member = gzip.compress(b"id,title\n" + b"\n" * 50_000_000)
-    for format, code in ((Format.CSV, "too_large"), (Format.JSONL, "too_large"), (Format.SHOPIFY, "not_a_feed")):
-        tracemalloc.start()
-        assert broken(member * 4, format)[1] == code
-        assert tracemalloc.get_traced_memory()[1] < 30_000_000
-        tracemalloc.stop()
+    monkeypatch.setattr(opening, "MAX_BYTES", 90_000_000)
+    rows_of_a_megabyte = gzip.compress(b"id,title\n" + (b"1," + b"x" * 1_000_000 + b"\n") * 100)
+    tracemalloc.start()
+    source = read(io.BytesIO(rows_of_a_megabyte), Format.CSV)
+    with pytest.raises(FeedBroken) as caught:
+        assert sum(1 for _ in source) < 90
+    assert caught.value.code == "too_large"
+    assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("format", [Format.CSV, Format.MERCHANT_TSV, Format.JSONL])
+def test_blank_lines_without_end_are_a_row_without_end(format: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.feeds.tables.MAX_ROW", 100_000)
+    monkeypatch.setattr("catalog.feeds.documents.MAX_ROW", 100_000)
+    assert broken(gzip.compress(b"id,title\n" + b"\n" * 200_000), format)[1] == "row_too_large"
 
 
 @pytest.mark.parametrize(
@@ -203,26 +212,34 @@ def test_telling_formats_apart(data: bytes, name: str, type: str, format: Format
     assert detect(gzip.compress(data), name, type) == format
 
 
-PEAK = """
-import itertools, resource, sys, io
-from tests.catalog.feeds.test_reading import Endless
-from catalog.feeds.reading import read
-from catalog.feeds.types import Format, Record
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-count = sum(isinstance(row, Record) for row in read(Endless(Format(sys.argv[1]), 200_000), Format(sys.argv[1])))
-print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
+LONG = b"A mug that keeps tea warm. " * 20
+FILES = {  # what comes first, a row, what comes last
+    Format.CSV: (b"id,title,description\n", b"1,Mug," + LONG + b"\n", b""),
+    Format.JSONL: (b"", b'{"id": "1", "title": "Mug", "description": "' + LONG + b'"}\n', b""),
+    Format.MERCHANT_TSV: (b"id\ttitle\tlink\n", b"1\t" + LONG + b"\t\n", b""),
+    Format.MERCHANT_XML: (
+        b"<rss><channel>",
+        b"<item><id>1</id><title>" + LONG + b"</title></item>",
+        b"</channel></rss>",
+    ),
+    Format.SHOPIFY: (
+        b'{"products":[{"id":0,"variants":[{"id":1}]}',
+        b',{"id":1,"title":"' + LONG + b'","variants":[{"id":2}]}',
+        b"]}",
+    ),
+}
 
 
-class Endless(io.RawIOBase):
-    """A file of so many rows that is nowhere: it is made as it is read."""
+class Made(io.RawIOBase):
+    """A file of 200,000 rows, over 100 MB, that is nowhere: it is made as it is read."""
 
-    def __init__(self, format: Format, count: int) -> None:
-        self._format, self._count = format, count
+    def __init__(self, format: Format) -> None:
+        self._format = format
         self.seek(0)
 
     def seek(self, place: int, whence: int = 0) -> int:
-        self._pieces, self._rest = self._made(), b""
+        first, row, last = FILES[self._format]
+        self._pieces, self._rest = chain([first], repeat(row * 100, 2000), [last]), b""
         return 0
 
     def readable(self) -> bool:
@@ -235,22 +252,22 @@ class Endless(io.RawIOBase):
         buffer[: len(part)] = part
         return len(part)
 
-    def _made(self) -> Iterator[bytes]:
-        from catalog.feeds.writing import write
 
-        description = "A mug that keeps tea warm. " * 20
-        products = (
-            {"item_id": f"SKU-{number}", "title": f"Mug {number}", "description": description, "price": "9.95"}
-            for number in range(self._count)
-        )
-        return write(products, self._format)
+PEAK = """
+import resource, sys
+from tests.catalog.feeds.test_reading import Made, read, Format, Record
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+count = sum(isinstance(row, Record) for row in read(Made(Format(sys.argv[1])), Format(sys.argv[1])))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted in other units elsewhere")
 @pytest.mark.parametrize("format", Format)
 def test_two_hundred_thousand_rows_in_bounded_memory(format: Format) -> None:
-    """Over 100 MB of rows; a process of its own, so that its peak is that of reading."""
+    """In a process of its own, so that its peak is that of reading."""
     done = subprocess.run([sys.executable, "-c", PEAK, format], capture_output=True, text=True, check=True, cwd=ROOT)
     count, kilobytes = map(int, done.stdout.split())
-    assert count == 200_000
+    assert count in {200_000, 200_001}
     assert kilobytes < 40_000
