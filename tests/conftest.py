@@ -24,9 +24,8 @@ from tenants.types import KeyType, TenantRef
 from tests.api import Api, start_edge
 
 TENANT_TABLES = (
-    "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word", "catalog_documentslanguage",
-    "catalog_item",
-    "analytics_unknownitem", "analytics_qualitycheck", "events_event", "events_eventkey",
+    "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
+    "catalog_documentslanguage", "catalog_item", "analytics_unknownitem", "analytics_qualitycheck", "events_event", "events_eventkey",
     "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
 
