@@ -22,6 +22,8 @@ PAGES: dict[str, str | Scope] = {
     "": MEMBER,
     "previewer/": MEMBER,
     "previewer/search/": MEMBER,
+    "catalog/": MEMBER,
+    "catalog/items/<path:item_id>/": MEMBER,
     "keys/": MEMBER,
     "keys/new/": KEYS,
     "keys/<str:key_id>/rotate/": KEYS,
@@ -86,9 +88,9 @@ TLS = override_settings(
 def address(route: str) -> str:
     """An address of that route, about a thing that is not there."""
     found = route.replace("(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)", "a-b").replace(r"(?P<key>[-:\w]+)", "x")
-    return "/" + re.sub("<str:[a-z_]+>", "0123456789ab", re.sub("<int:[a-z_]+>", "0", found)).replace("^", "").strip(
-        "$"
-    )
+    return "/" + re.sub("<(str|path):[a-z_]+>", "0123456789ab", re.sub("<int:[a-z_]+>", "0", found)).replace(
+        "^", ""
+    ).strip("$")
 
 
 def at_browser(shop: TenantRef, role: Role = Role.OWNER, **fields: Any) -> Client:

@@ -2,10 +2,12 @@
 
 import re
 import zlib
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django import template
+from django.utils.timesince import timesince
 
 register = template.Library()
 
@@ -51,6 +53,18 @@ def percent(fraction: float) -> str:
     """A fraction as a percentage of at most one decimal, without its sign: -0.1234 → "12.3 %"."""
     size = abs(fraction) * 100
     return f"{size:,.0f}%" if size >= 100 else f"{size:.1f}%"
+
+
+@register.filter
+def spaced(name: str) -> str:
+    """A name of the API as words: add_to_cart → "add to cart"."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def ago(instant: datetime) -> str:
+    """How long ago something was, in its largest unit: "3 hours ago"."""
+    return f"{timesince(instant, depth=1)} ago"
 
 
 @register.filter

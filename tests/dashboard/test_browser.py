@@ -27,6 +27,8 @@ PAGES = [
     "/previewer/",
     "/previewer/?item=mug&visitor=v-77",
     "/previewer/?q=red",
+    "/catalog/",
+    "/catalog/items/mug/",
     "/shops/",
     "/account/",
     "/account/email/",

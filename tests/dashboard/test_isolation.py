@@ -12,6 +12,8 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
+from catalog import items
+from catalog.types import ItemIn
 from recomengine.lib import clock
 from tenants import tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
@@ -80,6 +82,8 @@ OF_SHOPS: dict[str, PageOf] = {
     "": PageOf("/"),
     "previewer/": PageOf("/previewer/?q={mark}"),
     "previewer/search/": PageOf("/previewer/search/?q={mark}"),
+    "catalog/": PageOf("/catalog/?q={mark}"),
+    "catalog/items/<path:item_id>/": PageOf("/catalog/items/{item}/", "get", 404),
     "shops/": PageOf("/shops/"),
     "shops/switch/": PageOf("/shops/switch/", "post", 404, (("shop", "shop-a"),)),
     "shops/new/": PageOf("/shops/new/"),
@@ -118,7 +122,11 @@ def things(tenant_a: TenantRef) -> dict[str, str]:
     invitation = Invitation.objects.create(tenant=shop, email=f"i-{MARK}@a.example", digest="0" * 64, expires_at=later)
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
-    return {"key": KEY_ID, "member": str(member.pk), "invitation": str(invitation.pk), "mark": f"{MARK}@a.example"}
+    items.write(tenant_a, [ItemIn(item_id=MARK, title=f"Title {MARK}@a.example")])
+    return {
+        "key": KEY_ID, "member": str(member.pk), "invitation": str(invitation.pk), "mark": f"{MARK}@a.example",
+        "item": MARK,
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -187,7 +195,7 @@ def test_another_shops_owner_finds_nothing_and_changes_nothing(
 @each_page
 def test_a_guess_of_nothing_looks_like_another_shops_thing(page: PageOf, things: dict[str, str], bea: Client) -> None:
     if page.others == 404:
-        guessed = {**things, "key": "f" * 12, "member": "99999999", "invitation": "99999999"}
+        guessed = {**things, "key": "f" * 12, "member": "99999999", "invitation": "99999999", "item": "nothing-at-all"}
         theirs, nothing = page.by(bea, things), page.by(bea, guessed)
         assert (theirs.status_code, nothing.status_code) == (404, 404)
         assert len(theirs.content) == len(nothing.content)

@@ -15,7 +15,7 @@ from tenants.types import TenantRef
 
 PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
-    "/previewer/search/?q=red", "/shops/", "/account/login/", "/nowhere/",
+    "/previewer/search/?q=red", "/catalog/", "/catalog/items/mug/", "/shops/", "/account/login/", "/nowhere/",
     "/account/", "/account/email/", "/account/password/change/", "/account/sessions/", "/account/second-factor/",
 ]  # fmt: skip
 OWNERS_PAGES = [
