@@ -12,6 +12,7 @@ from django.utils.timesince import timesince
 register = template.Library()
 
 HUES: Final = 12
+BRIEF: Final = 80
 SYMBOLS: Final = {
     "EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "BRL": "R$", "AUD": "A$",
     "CAD": "CA$", "NZD": "NZ$", "MXN": "MX$", "ILS": "₪", "VND": "₫",
@@ -65,6 +66,26 @@ def spaced(name: str) -> str:
 def ago(instant: datetime) -> str:
     """How long ago something was, in its largest unit: "3 hours ago"."""
     return f"{timesince(instant, depth=1)} ago"
+
+
+@register.filter
+def brief(value: Any) -> str:
+    """A value of an attribute as a short text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """A stretch of time in its two largest units: "0.4 s", "12 s", "3 min 5 s", "2 h 4 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @register.filter
