@@ -48,13 +48,13 @@ class Wanted:
         """The same in the filter language, or None without any."""
         rules: list[dict[str, Any]] = []
         if self.category:
-            rules.append({"field": "categories", "op": "under", "value": self.category})
+            rules.append({"field": "category", "op": "eq", "value": self.category})
         for name, chosen in (("brand", self.brand), ("availability", self.availability)):
             if chosen:
                 rules.append({"field": name, "op": "in", "value": list(chosen)})
         for op, bound in (("gte", self.low), ("lte", self.high)):
             if bound is not None:
-                rules.append({"field": "price", "op": op, "value": bound})
+                rules.append({"field": "current_price", "op": op, "value": bound})
         return {"all": rules} if rules else None
 
 
