@@ -12,7 +12,7 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from catalog import cards
+from catalog import cards, documents, languages
 from catalog.models import Item
 from catalog.types import MAX_BATCH, ItemIn
 from recomengine.lib.decoding import Rejection, field_error, rows_of
@@ -34,26 +34,40 @@ class BatchResult:
 _COLUMNS: Final = (
     ("item_id", "text"), ("title", "text"), ("description", "text"), ("url", "text"), ("image_url", "text"),
     ("price", "numeric"), ("sale_price", "numeric"), ("sale_starts_at", "timestamptz"), ("sale_ends_at", "timestamptz"),
-    ("currency", "text"), ("availability", "text"), ("brand", "text"), ("categories", "varchar[]"), ("attributes", "jsonb"), ("group_id", "text"), ("published_at", "timestamptz"),
-    ("expires_at", "timestamptz"),
+    ("currency", "text"), ("availability", "text"), ("brand", "text"), ("categories", "varchar[]"),
+    ("attributes", "jsonb"), ("group_id", "text"), ("published_at", "timestamptz"), ("expires_at", "timestamptz"),
 )  # fmt: skip
 _NAMES: Final = ", ".join(name for name, _ in _COLUMNS)
 _CHANGED: Final = ", ".join(f"{name} = excluded.{name}" for name, _ in _COLUMNS[1:])
 _STORED: Final = ", ".join(f"stored.{name}" for name, _ in _COLUMNS)
 _SENT: Final = ", ".join(f"sent.{name}" for name, _ in _COLUMNS)
 _EXCLUDED: Final = ", ".join(f"excluded.{name}" for name, _ in _COLUMNS)
-# Rows that say what is stored are left out first: they take no lock and no number of the sequence of ids.
+_TEXTS: Final = ", ".join(f"{name} {kind}" for name, kind in documents.COLUMNS)
+# Rows that say what is stored are left out first: they take no lock and no number of the sequence of ids. The words
+# come after the items, whoever writes: writers that wait for each other in two orders would wait for good.
 UPSERT: Final = f"""
-    INSERT INTO catalog_item AS stored ({_NAMES})
-    SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb) AS sent({", ".join(f"{n} {t}" for n, t in _COLUMNS)})
-    WHERE NOT EXISTS (
-        SELECT FROM catalog_item stored
-        WHERE stored.item_id = sent.item_id AND ({_STORED}) IS NOT DISTINCT FROM ({_SENT})
+    WITH changed AS MATERIALIZED (
+        SELECT sent.*, {documents.UNSTEMMED} AS unstemmed
+        FROM ROWS FROM (
+            jsonb_to_recordset(%(items)s::jsonb) AS ({", ".join(f"{n} {t}" for n, t in _COLUMNS)}),
+            jsonb_to_recordset(%(texts)s::jsonb) AS ({_TEXTS})
+        ) AS sent
+        WHERE NOT EXISTS (
+            SELECT FROM catalog_item stored
+            WHERE stored.item_id = sent.item_id AND ({_STORED}) IS NOT DISTINCT FROM ({_SENT})
+        )
+    ), written AS (
+        INSERT INTO catalog_item AS stored ({_NAMES}, category_paths, document)
+        SELECT {_NAMES}, paths, {documents.DOCUMENT} FROM changed
+        ORDER BY item_id COLLATE "C"
+        ON CONFLICT (item_id) DO UPDATE SET {_CHANGED}, category_paths = excluded.category_paths,
+            document = excluded.document, updated_at = now()
+        WHERE ({_STORED}) IS DISTINCT FROM ({_EXCLUDED})
+        RETURNING id, (xmax = 0) AS created
+    ), words AS (
+        {documents.NEW_WORDS.format(texts="(SELECT unstemmed FROM changed WHERE (SELECT count(*) FROM written) > 0) _")}
     )
-    ORDER BY item_id
-    ON CONFLICT (item_id) DO UPDATE SET {_CHANGED}, updated_at = now()
-    WHERE ({_STORED}) IS DISTINCT FROM ({_EXCLUDED})
-    RETURNING id, (xmax = 0) AS created
+    SELECT id, created FROM written
 """  # noqa: S608 - column names are ours
 
 
@@ -97,13 +111,21 @@ def write(tenant: TenantRef, items: Sequence[ItemIn]) -> tuple[int, int]:
         item.currency = item.currency or tenant.currency
     with tenancy.use(tenant), transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(UPSERT, [msgspec.json.encode(items).decode()])
+            cursor.execute(UPSERT, _parameters(tenant, items))
             written = cursor.fetchall()
         # Unchanged items as well: repeating a request mends what is shown if Redis was away the first time.
         ids = list(Item.objects.filter(item_id__in=[item.item_id for item in items]).values_list("pk", flat=True))
         transaction.on_commit(lambda: cards.refresh(tenant, ids))
     created = sum(row[1] for row in written)
     return created, len(written) - created
+
+
+def _parameters(tenant: TenantRef, items: Sequence[ItemIn]) -> dict[str, str]:
+    return {
+        "items": msgspec.json.encode(items).decode(),
+        "texts": documents.rows(items),
+        "language": languages.configuration(tenant.locale),
+    }
 
 
 def create(tenant: TenantRef, item: ItemIn) -> Item:

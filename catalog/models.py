@@ -62,7 +62,7 @@ class Item(models.Model):
 
 
 class Word(models.Model):
-    """A word of titles, brands or categories, unaccented and unstemmed: what a mistyped one is corrected to."""
+    """A word that items are found by, without accents: what a mistyped one is corrected to."""
 
     word = models.TextField(primary_key=True, db_collation="C")
 
