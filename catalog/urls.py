@@ -1,9 +1,9 @@
 from django.urls import path
 
-from catalog import api
+from catalog.api import items
 
 urlpatterns = [
-    path("catalog/items", api.ItemsView.as_view(), name="items"),
-    path("catalog/items/batch", api.ItemBatchView.as_view(), name="items-batch"),
-    path("catalog/items/<path:item_id>", api.ItemView.as_view(), name="item"),
+    path("catalog/items", items.ItemsView.as_view(), name="items"),
+    path("catalog/items/batch", items.ItemBatchView.as_view(), name="items-batch"),
+    path("catalog/items/<path:item_id>", items.ItemView.as_view(), name="item"),
 ]
