@@ -12,6 +12,7 @@ from django.utils.text import slugify
 
 from catalog.feeds import mapping as mappings
 from catalog.feeds.types import Format, Kind, Mapping, Target
+from catalog.importing import Preview
 from recomengine.lib.errors import DomainError
 from tenants.shop_pages.forms import ShopForm
 
@@ -76,6 +77,11 @@ class NewImportForm(ShopForm):
             self.add_error("name", "Use some letters or digits.")
         return data
 
+    def refuse_feed(self, error: DomainError) -> None:
+        """Show beside its field why the feed was not taken."""
+        fields = {"address_not_allowed": "url", "fetch_failed": "url", "conflict": "name", "payload_too_large": "file"}
+        self.add_error(fields.get(error.code), sentence(error))
+
 
 class SourceForm(ShopForm):
     """What is remembered of a feed, but for its columns."""
@@ -107,13 +113,26 @@ class Column(NamedTuple):
     attributes: list[tuple[str, str]]
 
 
-def columns(mapping: Mapping, samples: Values[str, list[str]]) -> list[Column]:
-    """The columns in the feed's order."""
+def columns(preview: Preview) -> list[Column]:
+    """The columns of a preview, in the feed's order."""
+    return columns_of(preview.mapping, preview.columns)
+
+
+def columns_of(mapping: Mapping, samples: Values[str, list[str]]) -> list[Column]:
+    """The columns of a mapping, with some of their values if they are known."""
     return [_column(name, target, samples.get(name, [])) for name, target in mapping.items()]
 
 
-def chosen(data: QueryDict) -> Mapping | None:
-    """The mapping that a form sends, None if it sends none; raises `invalid` for one that cannot be."""
+def format_of(data: QueryDict) -> Format:
+    """The format that a form sends; raises `invalid` for one that there is not."""
+    try:
+        return Format(data.get("format", ""))
+    except ValueError as error:
+        raise DomainError("invalid", "Choose one of the formats.") from error
+
+
+def mapping_of(data: QueryDict) -> Mapping:
+    """The mapping that a form sends; raises `invalid` for one that cannot be."""
     sent = {number: data[f"name-{number}"] for number in range(MAX_COLUMNS) if f"name-{number}" in data}
     try:
         names = {number: msgspec.json.decode(name, type=str) for number, name in sent.items()}
@@ -121,7 +140,12 @@ def chosen(data: QueryDict) -> Mapping | None:
         mappings.check(mapping)
     except (msgspec.DecodeError, ValueError) as error:
         raise DomainError("invalid", str(error)) from error
-    return mapping or None
+    return mapping
+
+
+def sentence(error: DomainError) -> str:
+    """What an error says, with what it says of single fields."""
+    return " ".join([each["message"] for each in error.errors]) or str(error)
 
 
 def key_of(name: str) -> str:

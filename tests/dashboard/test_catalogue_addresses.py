@@ -7,7 +7,7 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.browsing import AVAILABILITY, SORTS, Wanted, chosen, price, query, toggles, tree, wanted
+from catalog.dashboard.browsing import AVAILABILITY, SORTS, Wanted, chosen, price, query, toggles, tree, wanted
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20).map(str.strip)
 amounts = st.none() | st.decimals(0, 1000, places=2)

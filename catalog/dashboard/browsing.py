@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from catalog.types import tidy_path
 from recomengine.lib.fields import MAX_AMOUNT
 
 ROWS: Final = 48
@@ -19,7 +20,6 @@ SORTS: Final[Mapping[str, str]] = {
     "newest": "Newest",
     "price": "Price, low to high",
     "-price": "Price, high to low",
-    "title": "Title",
 }
 AVAILABILITY: Final[Mapping[str, str]] = {
     "in_stock": "In stock", "preorder": "Preorder", "out_of_stock": "Out of stock",
@@ -40,10 +40,6 @@ class Wanted:
     page: int = 1
 
     @property
-    def is_filtered(self) -> bool:
-        return self.filter is not None
-
-    @property
     def filter(self) -> dict[str, Any] | None:
         """The same in the filter language, or None without any."""
         rules: list[dict[str, Any]] = []
@@ -54,7 +50,7 @@ class Wanted:
                 rules.append({"field": name, "op": "in", "value": list(chosen)})
         for op, bound in (("gte", self.low), ("lte", self.high)):
             if bound is not None:
-                rules.append({"field": "current_price", "op": op, "value": bound})
+                rules.append({"field": "current_price", "op": op, "value": str(bound)})
         return {"all": rules} if rules else None
 
 
@@ -73,7 +69,7 @@ def wanted(parameters: QueryDict) -> Wanted:
     sort = parameters.get("sort", "")
     return Wanted(
         q=_text(parameters.get("q", "")),
-        category=_text(parameters.get("category", "")),
+        category=_path(parameters.get("category", "")),
         brand=_texts(parameters.getlist("brand")),
         availability=tuple(each for each in _texts(parameters.getlist("availability")) if each in AVAILABILITY),
         low=price(parameters.get("min", "")),
@@ -85,13 +81,18 @@ def wanted(parameters: QueryDict) -> Wanted:
 
 def query(state: Wanted, **changes: Any) -> str:
     """The query string of an address that asks for the same but for some changes; on its first page unless named."""
+    return urlencode(pairs(state, **changes))
+
+
+def pairs(state: Wanted, **changes: Any) -> list[tuple[str, Any]]:
+    """The same as names and values."""
     asked = replace(state, **{"page": 1, **changes})
-    pairs = [
+    found = [
         ("q", asked.q), ("category", asked.category), *(("brand", each) for each in asked.brand),
         *(("availability", each) for each in asked.availability), ("min", asked.low), ("max", asked.high),
         ("sort", asked.sort), ("page", asked.page if asked.page > 1 else ""),
     ]  # fmt: skip
-    return urlencode([(name, value) for name, value in pairs if value not in ("", None)])
+    return [(name, value) for name, value in found if value not in ("", None)]
 
 
 def price(text: str) -> Decimal | None:
@@ -160,6 +161,13 @@ def _parent(path: str) -> str:
 
 def _text(text: str) -> str:
     return text.replace("\x00", "").strip()[:MAX_TEXT].strip()
+
+
+def _path(text: str) -> str:
+    try:
+        return tidy_path(_text(text))
+    except ValueError:
+        return ""
 
 
 def _texts(texts: Iterable[str]) -> tuple[str, ...]:
