@@ -17,4 +17,14 @@ def configuration(locale: str) -> str:
 
     A language that PostgreSQL has no stemmer for is searched without one.
     """
-    return f"public.recom_{_BY_TAG.get(locale.partition('-')[0].lower(), 'simple')}"
+    return f"public.recom_{_BY_TAG.get(_language(locale), 'simple')}"
+
+
+def stemmer(locale: str) -> str:
+    """The dictionary that the configuration stems words with."""
+    language = _BY_TAG.get(_language(locale))
+    return f"pg_catalog.{language}_stem" if language else "pg_catalog.simple"
+
+
+def _language(locale: str) -> str:
+    return locale.partition("-")[0].lower()

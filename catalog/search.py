@@ -1,0 +1,156 @@
+"""Searching the catalogue: a text, a filter, an order, and counts to narrow the search by.
+
+Of a broad search the `RANKED` most popular items are put in order of relevance, and no more than `COUNTED` counted: of
+more than that nobody reads the end, and the answer says that it is not exact.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from django.db import connection
+
+from catalog import cards, conditions, facets, queries
+from catalog.conditions import Sql
+from catalog.facets import Facet
+from catalog.filters import Filter, every
+from catalog.finding import ItemSummary
+from catalog.models import Item
+from catalog.queries import Query
+from recomengine.lib import clock
+from tenants import tenancy
+from tenants.types import TenantRef
+
+RANKED: Final = 2_000
+COUNTED: Final = 10_000
+
+
+class Sort(StrEnum):
+    RELEVANCE = "relevance"
+    POPULARITY = "popularity"
+    NEWEST = "newest"
+    PRICE = "price"
+    PRICE_DESCENDING = "-price"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked for. Without a text the most popular items come first, whatever `sort` says of relevance.
+
+    `facets` are `brand`, `category`, `availability`, `price` and attributes as `attributes.color`.
+    """
+
+    text: str = ""
+    filter: Filter | None = None
+    sort: Sort = Sort.RELEVANCE
+    limit: int = 24
+    offset: int = 0
+    facets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of what was found; `products` are as the API shows them, `items` as lists of the dashboard do.
+
+    If not `exact`, there are at least `total`. `corrections` are the words that stood for a mistyped one. `every_word`
+    is false if no item has all the words and these have one of them. `more` says whether another page can be asked for.
+    """
+
+    products: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+    exact: bool = True
+    more: bool = False
+    facets: Mapping[str, Facet] = field(default_factory=dict)
+    corrections: Mapping[str, list[str]] = field(default_factory=dict)
+    every_word: bool = True
+
+    @property
+    def items(self) -> list[ItemSummary]:
+        return [msgspec.convert(product, ItemSummary) for product in self.products]
+
+
+def search(tenant: TenantRef, asked: Search) -> Found:
+    """Find items; those of the very id first, then by `asked.sort`."""
+    with tenancy.use(tenant):
+        if not asked.text.strip():
+            return _found(asked, None)
+        query = queries.understand(asked.text, tenant.locale)
+        if query is None:
+            return Found(facets={name: Facet() for name in asked.facets})
+        found = _found(asked, query)
+        if found.total or query.some == query.every:
+            return found
+        return replace(_found(asked, replace(query, every=query.some)), every_word=False)
+
+
+def _found(asked: Search, query: Query | None) -> Found:
+    at = clock.now()
+    text = Sql("document @@ %s::tsquery", [query.every]) if query else conditions.ALWAYS
+    wanted = every(asked.filter)
+    narrowed = conditions.where(wanted, at)
+    ids = _page(asked, query, narrowed, conditions.both(text, narrowed), at)
+    page, more = ids[: asked.limit], len(ids) > asked.limit
+    if asked.facets or asked.offset or more or not page:
+        total, counts = facets.count(asked.facets, wanted, text, at, COUNTED)
+    else:
+        total, counts = len(page), {}
+    return Found(
+        products=_products(page),
+        total=min(total, COUNTED),
+        exact=total <= COUNTED,
+        more=more,
+        facets=counts,
+        corrections=query.corrections if query else {},
+    )
+
+
+def _page(asked: Search, query: Query | None, narrowed: Sql, where: Sql, at: datetime) -> list[int]:
+    """The ids of the page's items and of the one after it."""
+    if query and asked.sort == Sort.RELEVANCE:
+        sql, params = _ranked(query, asked.text.strip(), narrowed, where)
+    else:
+        order = _order(asked.sort, at)
+        sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC"  # noqa: S608
+        params = [*where.params, *order.params]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT %s OFFSET %s", [*params, asked.limit + 1, asked.offset])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _order(sort: Sort, at: datetime) -> Sql:
+    if sort in (Sort.PRICE, Sort.PRICE_DESCENDING):
+        price = conditions.current_price(at)
+        return Sql(f"{price.text} {'ASC' if sort == Sort.PRICE else 'DESC'} NULLS LAST", price.params)
+    return Sql("popularity DESC" if sort != Sort.NEWEST else "id DESC", [])
+
+
+# The item of the very id is looked for beside the most popular ones. Steps of relevance are wide enough for popularity
+# to decide between items that fit about equally well.
+_RANKED: Final = """
+    WITH popular AS MATERIALIZED (
+        SELECT id, item_id, title, document, popularity FROM catalog_item WHERE {where}
+        ORDER BY popularity DESC, id DESC LIMIT %s
+    ), ranked AS (
+        SELECT * FROM popular UNION ALL
+        SELECT id, item_id, title, document, popularity FROM catalog_item
+        WHERE item_id = %s AND {narrowed} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
+    )
+    SELECT id FROM ranked ORDER BY
+        lower(item_id) = %s DESC, starts_with(lower(item_id), %s) DESC,
+        floor(20 * (ts_rank(document, %s::tsquery) + CASE WHEN starts_with(lower(title), %s) THEN 0.2 ELSE 0 END)) DESC,
+        popularity DESC, id DESC
+"""
+
+
+def _ranked(query: Query, text: str, narrowed: Sql, where: Sql) -> tuple[str, list[Any]]:
+    sql = _RANKED.format(where=where.text, narrowed=narrowed.text)
+    typed = query.typed
+    return sql, [*where.params, RANKED, text, *narrowed.params, text, typed, typed, query.every, typed]
+
+
+def _products(ids: Sequence[int]) -> list[dict[str, Any]]:
+    items = Item.objects.defer("document", "category_paths").in_bulk(ids)
+    return [cards.product(items[pk]) for pk in ids if pk in items]
