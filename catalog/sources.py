@@ -132,5 +132,3 @@ def _check(source: Source) -> None:
 
 def _record(tenant: TenantRef, by: Actor, action: str, source: Source, **values: Any) -> None:
     audit.record(by, action, ("source", source.key), directory.get_model(tenant.slug), **values)
-
-

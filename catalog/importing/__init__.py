@@ -1,7 +1,7 @@
 """Imports: feeds read into the catalogue, in the background.
 
-`requests` is what people and programs ask for, `scheduling` what happens by itself, `running` does the work: the file is
-obtained, its rows are taken, and what a replacing feed lacks is deleted.
+`requests` is what people and programs ask for, `scheduling` what happens by itself, `running` does the work: the
+file is obtained, its rows are taken, and what a replacing feed lacks is deleted.
 """
 
 from catalog.importing.previewing import preview

@@ -6,7 +6,7 @@ from typing import Final
 from django.db.models.functions import Now
 
 from catalog import storing
-from catalog.fetching import Known, Watch, fetch
+from catalog.fetching import Fetched, Known, Watch, fetch
 from catalog.importing import requests
 from catalog.importing.stepping import step
 from catalog.models import Import
@@ -16,14 +16,14 @@ from tenants.types import TenantRef
 _EVERY: Final = 1.0
 
 
-def obtain(tenant: TenantRef, row: Import) -> Known | None:
-    """See to it that the import's file is there, and return which version it is, as far as its server says.
+def obtain(tenant: TenantRef, row: Import) -> Fetched | None:
+    """See to it that the import's file is there; returns what was fetched for it, or None if it was there already.
 
-    None if the feed is what it was when its source was imported last. Raises `file_gone` for an upload, else what
-    `fetch` raises.
+    There is none if the feed is what it was when its source was imported last. Raises `file_gone` for an upload, else
+    what `fetch` raises.
     """
     if storing.path(tenant, row.pk).exists():
-        return Known()
+        return None
     if not row.url:
         raise DomainError("file_gone", "The file is no longer kept; upload it again.")
     if row.rows or row.deleted:
@@ -31,12 +31,12 @@ def obtain(tenant: TenantRef, row: Import) -> Known | None:
     with storing.incoming(tenant) as (file, keep):
         fetched = fetch(row.url, file, known=_known(row), watch=_watcher(row))
         if fetched.not_modified:
-            return None
+            return fetched
         with step(row):
             row.bytes_total, row.filename = file.tell(), requests.name_of(fetched.filename)
             row.format = row.format or requests.detected(file, row.filename, fetched.content_type)
             keep(row.pk)
-    return fetched.version
+    return fetched
 
 
 def is_as_its_source(row: Import) -> bool:

@@ -6,18 +6,20 @@ from itertools import islice
 from typing import BinaryIO, Final
 
 from catalog import addresses, fetching, sources
+from catalog.feeds import converting, reading
 from catalog.feeds import mapping as mappings
-from catalog.feeds import reading
-from catalog.feeds.types import FeedBroken, Format, Mapping, Record, RowError, shown
+from catalog.feeds.types import FeedBroken, Format, Record, RowError, shown
 from catalog.importing import requests
 from catalog.importing.types import NewImport, Preview, PreviewRow
 from catalog.models import Source
+from catalog.types import ItemIn
 from recomengine.lib.errors import DomainError
 from tenants.types import TenantRef
 
 ROWS: Final = 20
 SAMPLES: Final = 3
 _HEAD: Final = 1024 * 1024
+Read = Record | RowError
 
 
 def preview(tenant: TenantRef, new: NewImport, file: BinaryIO | None = None) -> Preview:
@@ -35,7 +37,17 @@ def preview(tenant: TenantRef, new: NewImport, file: BinaryIO | None = None) -> 
     chosen = new.mapping if new.mapping is not None else sources.mapping_of(source.mapping) if source else {}
     format = new.format or _format_of(source) or requests.detected(file, filename, content_type)
     file.seek(0)
-    return _preview(tenant, file, format, chosen, url, is_whole)
+    broken: list[FeedBroken] = []
+    rows = list(_until_broken(islice(reading.read(file, format, url), ROWS), broken))
+    columns = _samples(rows)
+    to_item = converting.mapper(format, chosen, tenant.currency)
+    return Preview(
+        format=format,
+        columns=columns,
+        mapping=mappings.merged(columns, format, chosen),
+        rows=[_row(to_item(each) if isinstance(each, Record) else each, each.line) for each in rows],
+        broken=_told(broken[0]) if broken and is_whole else None,
+    )
 
 
 def _fetched(url: str, to: BinaryIO) -> tuple[str, str]:
@@ -50,36 +62,19 @@ def _format_of(source: Source | None) -> Format | None:
     return Format(source.format) if source else None
 
 
-def _preview(
-    tenant: TenantRef, file: BinaryIO, format: Format, chosen: Mapping, url: str, is_whole: bool
-) -> Preview:  # fmt: skip
-    broken: list[FeedBroken] = []
-    rows = list(_until_broken(islice(reading.read(file, format, url), ROWS), broken))
-    to_item = mappings.mapper(format, chosen, tenant.currency)
-    columns = _samples(rows)
-    return Preview(
-        format=format,
-        columns=columns,
-        mapping=mappings.merged(columns, format, chosen),
-        rows=[_row(to_item(each) if isinstance(each, Record) else each, each.line) for each in rows],
-        broken=_told(broken[0]) if broken and is_whole else None,
-    )
-
-
-def _until_broken(
-    rows: Iterator[Record | RowError], broken: list[FeedBroken]
-) -> Iterator[Record | RowError]:  # fmt: skip
+def _until_broken(rows: Iterator[Read], broken: list[FeedBroken]) -> Iterator[Read]:
+    """The rows before the place where the feed breaks, if it does; `broken` is told."""
     try:
         yield from rows
     except FeedBroken as error:
         broken.append(error)
 
 
-def _row(made: object, line: int) -> PreviewRow:
-    return PreviewRow(line, error=made) if isinstance(made, RowError) else PreviewRow(line, item=made)  # type: ignore[arg-type]
+def _row(made: ItemIn | RowError, line: int) -> PreviewRow:
+    return PreviewRow(line, error=made) if isinstance(made, RowError) else PreviewRow(line, item=made)
 
 
-def _samples(rows: list[Record | RowError]) -> dict[str, list[str]]:
+def _samples(rows: list[Read]) -> dict[str, list[str]]:
     """Every column of the rows, with the first values that it has."""
     found: dict[str, list[str]] = {}
     for row in rows:

@@ -132,7 +132,7 @@ def resume(tenant: TenantRef, import_id: int, *, allow_deletions: bool = False, 
         with tenancy.use(tenant):
             row = _one(import_id, Import.objects.select_for_update())
             if row.status not in {Status.CANCELLED, Status.FAILED}:
-                raise DomainError("conflict", f"Import {row.pk} is {row.status}; only failed and cancelled ones resume.")
+                raise DomainError("conflict", f"Import {row.pk} is {row.status}; failed and cancelled ones resume.")
             if not row.url and not storing.path(tenant, row.pk).exists():
                 raise DomainError("file_gone", "The file is no longer kept; upload it again.")
             row.status, row.cancel_requested, row.finished_at = Status.QUEUED, False, None

@@ -14,7 +14,7 @@ import structlog
 from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Coalesce, Now
 
-from catalog import sources, storing
+from catalog import storing
 from catalog.feeds.types import FeedBroken
 from catalog.fetching import Known
 from catalog.importing import obtaining, replacing, taking
@@ -84,8 +84,8 @@ def _run(tenant: TenantRef, row: Import, progress: Progress) -> None:
 
 def _import(tenant: TenantRef, row: Import, progress: Progress) -> None:
     _begin(row)
-    version = obtaining.obtain(tenant, row)
-    if version is None:
+    fetched = obtaining.obtain(tenant, row)
+    if fetched is not None and fetched.not_modified:
         _complete(row, "not_modified", "The feed is what it was the last time; nothing was read.")
         return
     for _ in taking.take(tenant, row):
@@ -93,7 +93,7 @@ def _import(tenant: TenantRef, row: Import, progress: Progress) -> None:
     if row.mode == Mode.REPLACE:
         replacing.check(row)
         replacing.delete_missing(tenant, row)
-    _complete(row, version=version)
+    _complete(row, version=fetched.version if fetched else None)
     storing.discard(tenant, row.pk)
     log.info("import completed", tenant=tenant.slug, id=row.pk, rows=row.rows, rejected=row.rejected)
 
@@ -104,11 +104,11 @@ def _begin(row: Import) -> None:
     row.refresh_from_db()
 
 
-def _complete(row: Import, code: str = "", message: str = "", version: Known = Known()) -> None:
+def _complete(row: Import, code: str = "", message: str = "", version: Known | None = None) -> None:
     with step(row):
         ImportedItem.objects.filter(import_run=row).delete()
-        if version != Known() and obtaining.is_as_its_source(row):
-            Source.objects.filter(pk=row.source_id).update(etag=version.etag, last_modified=version.last_modified)
+        if version and obtaining.is_as_its_source(row):
+            Source.objects.filter(pk=row.source_id or 0).update(etag=version.etag, last_modified=version.last_modified)
         row.bytes_read = row.bytes_total
         row.end(Import.Status.COMPLETED, code, message)
 

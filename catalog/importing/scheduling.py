@@ -1,12 +1,10 @@
 """Importing sources again: when somebody asks, and by themselves."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
 
 from catalog import sources, storing
 from catalog.importing import queueing, requests, running
@@ -81,19 +79,20 @@ def _is_busy(source: Source) -> bool:
 def _clear_before(tenant: TenantRef, row: Import) -> None:
     """What the imports of the source before this one left to be gone on with is out of date."""
     with tenancy.use(tenant):
-        before = Import.objects.over().filter(source=row.source_id).exclude(pk=row.pk)
-        for pk in before.values_list("pk", flat=True)[:REPORTS]:
+        over = Import.objects.over().filter(source=row.source_id).exclude(pk=row.pk)
+        before = list(over.values_list("pk", flat=True)[: 2 * REPORTS])
+        for pk in before:
             storing.discard(tenant, pk)
         ImportedItem.objects.filter(import_run__in=before).delete()
-        RejectedRow.objects.filter(import_run__in=list(before.values_list("pk", flat=True)[REPORTS : 2 * REPORTS])).delete()
+        RejectedRow.objects.filter(import_run__in=before[REPORTS:]).delete()
 
 
 def tidy(tenant: TenantRef) -> None:
     """Remove the files, and what was noted row by row, of imports that ended long enough ago."""
     now = clock.now()
     with tenancy.use(tenant):
-        ended: QuerySet[Import] = Import.objects.over()
-        kept: Iterable[int] = Import.objects.exclude(pk__in=ended.filter(finished_at__lt=now - RESUMABLE))
-        storing.sweep(tenant, set(Import.objects.filter(pk__in=kept).values_list("pk", flat=True)))
-        ImportedItem.objects.filter(import_run__in=ended.filter(finished_at__lt=now - RESUMABLE)).delete()
-        RejectedRow.objects.filter(import_run__in=ended.filter(finished_at__lt=now - REPORTED)).delete()
+        old = Import.objects.over().filter(finished_at__lt=now - RESUMABLE)
+        kept = Import.objects.exclude(pk__in=old).exclude(status=Import.Status.COMPLETED)
+        storing.sweep(tenant, set(kept.values_list("pk", flat=True)))
+        ImportedItem.objects.filter(import_run__in=old).delete()
+        RejectedRow.objects.filter(import_run__in=old.filter(finished_at__lt=now - REPORTED)).delete()

@@ -7,8 +7,7 @@ from typing import Final
 from django.db import DataError, transaction
 
 from catalog import cards, items, sources, storing
-from catalog.feeds import mapping as mappings
-from catalog.feeds import reading
+from catalog.feeds import converting, reading
 from catalog.feeds.types import FeedBroken, Format, Record, RowError
 from catalog.importing import replacing
 from catalog.importing.stepping import step
@@ -31,7 +30,7 @@ def take(tenant: TenantRef, row: Import) -> Iterator[None]:
     Raises FeedBroken where the file cannot be read on, once the rows before that place are stored.
     """
     format = Format(row.format)
-    to_item = mappings.mapper(format, sources.mapping_of(row.mapping), tenant.currency)
+    to_item = converting.mapper(format, sources.mapping_of(row.mapping), tenant.currency)
     with storing.path(tenant, row.pk).open("rb") as file:
         rows = reading.read(file, format, row.url)
         _skip(tenant, row, rows, to_item)
