@@ -40,7 +40,7 @@ class Sort(StrEnum):
 class Search:
     """What is asked for. Without a text the most popular items come first, whatever `sort` says of relevance.
 
-    `facets` are `brand`, `category`, `availability`, `price` and attributes as `attributes.color`.
+    `counted` is how many are counted at most. `facets` are `brand`, `category`, `availability`, `price` and attributes as `attributes.color`.
     """
 
     text: str = ""
@@ -49,6 +49,7 @@ class Search:
     limit: int = 24
     offset: int = 0
     facets: tuple[str, ...] = ()
+    counted: int = COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,13 @@ def _found(asked: Search, query: Query | None) -> Found:
     ids = _page(asked, query, narrowed, conditions.both(text, narrowed), at)
     page, more = ids[: asked.limit], len(ids) > asked.limit
     if asked.facets or asked.offset or more or not page:
-        total, counts = facets.count(asked.facets, wanted, text, at, COUNTED)
+        total, counts = facets.count(asked.facets, wanted, text, at, asked.counted)
     else:
         total, counts = len(page), {}
     return Found(
         products=_products(page),
-        total=min(total, COUNTED),
-        exact=total <= COUNTED,
+        total=min(total, asked.counted),
+        exact=total <= asked.counted,
         more=more,
         facets=counts,
         corrections=query.corrections if query else {},

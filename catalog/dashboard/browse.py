@@ -35,13 +35,13 @@ class Facet(NamedTuple):
     key: str
     title: str
     choices: list[Choice]
-    many: bool
+    many: bool = False
 
 
 @require_safe
 @shop_page
 def page(request: PageRequest, shop: Shop) -> HttpResponse:
-    """The products that the address asks for: `q`, `category`, `brand`, `availability`, `min`, `max`, `sort`, `page`."""
+    """The products that the address asks for, as `browsing.wanted` takes it apart."""
     state = browsing.wanted(request.GET)
     asked = _search(state)
     found = search(shop.tenant, asked)
@@ -73,11 +73,16 @@ def _search(state: Wanted) -> Search:
 def _facets(shop: Shop, state: Wanted, asked: Search, found: Found) -> list[Facet]:
     counts = {name: _counts(found, name) for name in FACETS}
     if state.category:
-        counts["category"] = _counts(search(shop.tenant, _inside(asked, state.category)), "category") | counts["category"]
-    order = {name: counts["availability"][name] for name in browsing.AVAILABILITY if name in counts["availability"]}
+        counts["category"] = _inside(shop, state.category, asked) | counts["category"]
+    availability = {name: counts["availability"].get(name, 0) for name in browsing.AVAILABILITY}
     return [
-        Facet("category", "Category", browsing.tree(state, counts["category"]), many=False),
-        Facet("availability", "Availability", browsing.toggles(state, "availability", order, browsing.AVAILABILITY), many=True),
+        Facet("category", "Category", browsing.tree(state, counts["category"])),
+        Facet(
+            "availability",
+            "Availability",
+            browsing.toggles(state, "availability", availability, browsing.AVAILABILITY),
+            many=True,
+        ),
         Facet("brand", "Brand", browsing.toggles(state, "brand", counts["brand"]), many=True),
     ]
 
@@ -86,13 +91,16 @@ def _counts(found: Found, name: str) -> dict[str, int]:
     return {str(each.value): each.count for each in found.facets[name].values}
 
 
-def _inside(asked: Search, category: str) -> Search:
-    """The same search for the counts of what lies in a category: of a large tree they are not among the largest.
+def _inside(shop: Shop, category: str, asked: Search) -> dict[str, int]:
+    """The counts of what lies in a category: of a large tree they are not among the largest.
 
     A facet leaves out what is asked of its own field alone; so that is asked along with what no item has.
     """
     inside = AnyOf((Condition("category", Op.EQ, category), Condition("item_id", Op.EQ, "")))
-    return replace(asked, filter=filters.every(asked.filter, inside), facets=("category",), limit=1, offset=0)
+    wanted = filters.every(asked.filter, inside)
+    found = search(shop.tenant, replace(asked, filter=wanted, facets=("category",), limit=1, offset=0))
+    counts = _counts(found, "category").items()
+    return {path: count for path, count in counts if f"{path} > ".startswith(f"{category} > ")}
 
 
 @require_safe

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -54,7 +54,8 @@ class Wanted:
         return {"all": rules} if rules else None
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Choice:
     """A value to filter by: how many products have it, the address with it chosen (or no longer), and its depth."""
 
     name: str
@@ -138,7 +139,7 @@ def chosen(state: Wanted, currency: str) -> list[Choice]:
     """Every filter that is in force, with the address without it."""
     found = [Choice(state.category, None, query(state, category=""), True)] if state.category else []
     for field, names in (("brand", {}), ("availability", AVAILABILITY)):
-        found += [each._replace(count=None) for each in toggles(state, field, {}, names)]
+        found += [replace(each, count=None) for each in toggles(state, field, {}, names)]
     if state.low is not None:
         found.append(Choice(f"from {state.low} {currency}", None, query(state, low=None), True))
     if state.high is not None:

@@ -26,7 +26,12 @@ FORMATS: Final[Values[str, str]] = {
     Format.SHOPIFY: "Shopify products.json",
 }
 ENDINGS: Final = ".csv,.tsv,.txt,.jsonl,.ndjson,.json,.xml,.rss,.gz"
-KINDS: Final[Values[str, str]] = {"text": "text", "number": "number", "boolean": "yes or no", "list": "list"}
+KINDS: Final[Values[str, str]] = {
+    "text": "Attribute: text",
+    "number": "Attribute: number",
+    "boolean": "Attribute: yes or no",
+    "list": "Attribute: list",
+}
 _NAMES: Final[Values[str, str]] = {
     "item_id": "Id", "url": "Page (URL)", "image_url": "Picture (URL)", "sale_starts_at": "Sale begins",
     "sale_ends_at": "Sale ends", "group_id": "Group of variants", "published_at": "Published", "expires_at": "Expires",
@@ -135,7 +140,7 @@ def mapping_of(data: QueryDict) -> Mapping:
     """The mapping that a form sends; raises `invalid` for one that cannot be."""
     sent = {number: data[f"name-{number}"] for number in range(MAX_COLUMNS) if f"name-{number}" in data}
     try:
-        names = {number: msgspec.json.decode(name, type=str) for number, name in sent.items()}
+        names = {number: msgspec.json.decode(str(name), type=str) for number, name in sent.items()}
         mapping = {name: _target(data.get(f"column-{number}", "")) for number, name in names.items()}
         mappings.check(mapping)
     except (msgspec.DecodeError, ValueError) as error:

@@ -35,10 +35,12 @@ def page(request: PageRequest, shop: Shop) -> HttpResponse:
         rows = list(sources.listed())
         newest = importing.listed().filter(source__in=rows).order_by("source_id", "-pk").distinct("source_id")
         last = {row.source_id: row for row in newest}
-    found = [
-        Listed(row, forms.FORMATS[row.format], addresses.redacted(row.url), schedule(row), last.get(row.pk)) for row in rows
-    ]
+    found = [_listed(row, last.get(row.pk)) for row in rows]
     return render(request, "catalogue/sources.html", {"shop": shop, "sources": found})
+
+
+def _listed(row: Source, last: Import | None) -> Listed:
+    return Listed(row, forms.FORMATS[row.format], addresses.redacted(row.url), schedule(row), last)
 
 
 def schedule(source: Source) -> str:

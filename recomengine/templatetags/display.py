@@ -79,12 +79,10 @@ def brief(value: Any) -> str:
 
 @register.filter
 def duration(seconds: float) -> str:
-    """A stretch of time in its two largest units: "0.4 s", "12 s", "3 min 5 s", "2 h 4 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
+    """A stretch of time in its two largest units: "12 s", "3 min 5 s", "2 h 4 min"."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole} s" if whole else "under a second"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
