@@ -81,7 +81,8 @@ def opened(file: BinaryIO, declared: str = "") -> io.BufferedReader:
 
     `declared` is the encoding that the feed claims for itself. A byte order mark decides before it, and UTF-8 is taken
     only if all of the file is (one more pass); otherwise it is Windows-1252. `file.tell()` runs at most some 200 KB
-    ahead of what was read here; whoever opens the file again moves it away from under this. Reading raises FeedBroken where the file cannot be unpacked.
+    ahead of what was read here; opening the file again moves it away from under this. Reading raises FeedBroken where
+    the file cannot be unpacked.
     """
     encoding, skipped = _encoding(file, declared)
     raw: io.RawIOBase = _Unpacked(file)

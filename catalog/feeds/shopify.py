@@ -3,14 +3,18 @@
 Source: Shopify's reference of the REST resources Product and Product Variant.
 """
 
+import io
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO, Final
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from catalog.feeds import documents, markup
 from catalog.feeds.opening import CHUNK, opened
-from catalog.feeds.types import FeedBroken, Record, RowError, shown
+from catalog.feeds.types import MAX_ROW, FeedBroken, Record, RowError, shown
 
 EXACT: Final = "recomengine"  # the key of a variant under which an export keeps what Shopify has no place for
 ONLY: Final = "Default Title"  # the title of the variant of a product that has no others
@@ -27,28 +31,34 @@ _OWN: Final = frozenset(
 )  # fmt: skip
 
 
+_BEGIN: Final = re.compile(rb'\s*(\{[^{}\[\]]*"products"\s*:\s*)?\[')
+_END: Final = re.compile(rb"\s*((,[^{}\[\]]*)?\}\s*)?")
+_ONE: Final = re.compile(rb'\s*\{\s*"product"\s*:')
+
+
 def records(file: BinaryIO, base_url: str = "") -> Iterator[Record | RowError]:
-    """The variants of `{"products": […]}`, `{"product": {…}}` or `[…]`; a record's line is its product's number."""
-    base, path, found = _origin(base_url), _path(file), False
-    for number, product in documents.objects(opened(file), path):
-        found = True
-        yield from rows(number, product, base)
-    if not found:
-        _refuse_others(file)
+    """The variants of `{"products": […]}`, `[…]` or `{"product": {…}}`; a record's line is its product's number."""
+    source, base = opened(file), _origin(base_url)
+    for number, product in _products(source):
+        yield from [product] if isinstance(product, RowError) else rows(number, product, base)
 
 
-def _path(file: BinaryIO) -> str:
-    start = opened(file).peek(CHUNK).lstrip()
-    if start.startswith(b"["):
-        return "item"
-    return "product" if start[1:].lstrip().startswith(b'"product"') else "products.item"
+def _products(source: io.BufferedReader) -> Iterator[tuple[int, Any]]:
+    start = source.peek(CHUNK)
+    if _ONE.match(start):
+        return iter([(1, _only(source.read(MAX_ROW)))])
+    if not _BEGIN.match(start):
+        message = 'The file does not begin as a list of products; a Shopify feed is {"products": [...]}.'
+        raise FeedBroken("not_a_feed", message, 1)
+    return documents.objects(source, _BEGIN, _END)
 
 
-def _refuse_others(file: BinaryIO) -> None:
-    """A document without any product is one of no products only if it says so."""
-    start = opened(file).peek(CHUNK).lstrip()
-    if not start.startswith(b"[") and b'"products"' not in start:
-        raise FeedBroken("not_a_feed", 'The JSON has no "products"; a Shopify feed is {"products": [...]}.', 1)
+def _only(data: bytes) -> Any:
+    """The product of the Admin API's answer for one."""
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])["product"]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FeedBroken("malformed_json", f"The file is not valid JSON: {error}.", 1) from error
 
 
 def _origin(url: str) -> str:
@@ -166,9 +176,8 @@ def _images(product: dict[str, Any], variant: dict[str, Any]) -> list[str]:
 def _options(product: dict[str, Any], variant: dict[str, Any]) -> dict[str, str]:
     """The variant's options by their names: `{"Color": "Red"}`."""
     options = product.get("options")
-    names = (
-        [each.get("name") if isinstance(each, dict) else each for each in options] if isinstance(options, list) else []
-    )
+    listed = options if isinstance(options, list) else []
+    names = [option.get("name") if isinstance(option, dict) else option for option in listed]
     found = {}
     for place, key in enumerate(("option1", "option2", "option3")):
         name = names[place] if place < len(names) else None

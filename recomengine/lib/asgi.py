@@ -111,8 +111,8 @@ async def _joined(receive: Receive) -> bytes:
 def limited(receive: Receive, most: int, announced: int = 0, refusal: DomainError | None = None) -> Receive:
     """The same messages, until the body exceeds `most` bytes or is announced to: then `payload_too_large`.
 
-    `refusal` is raised in its place. Up to `DISCARDED` bytes more are read first, because a client that is still sending when the connection closes sees
-    that it broke, and not the refusal.
+    `refusal` is raised in its place. Up to `DISCARDED` bytes more are read first, because a client that is still
+    sending when the connection closes sees that it broke, and not the refusal.
     """
     size = 0
 
