@@ -59,7 +59,7 @@ def schedule(source: Source) -> str:
 def edit(request: PageRequest, shop: Shop, key: str) -> HttpResponse:
     """Change what is remembered of a source, its columns included."""
     source = sources.get(shop.tenant, key)
-    form = forms.SourceForm(request.POST or None, initial=_initial(source))
+    form = forms.SourceForm(request.POST if request.method == "POST" else None, initial=_initial(source))
     if request.method == "POST" and form.is_valid():
         try:
             sources.edit(shop.tenant, key, _changes(request, form, source), by=actor_of(request))

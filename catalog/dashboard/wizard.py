@@ -28,7 +28,7 @@ def choose(request: PageRequest, shop: Shop) -> HttpResponse:
     """Step 1: a file or a URL; `?source=` names the remembered feed that it is of."""
     key = request.GET.get("source", "")
     source = sources.get(shop.tenant, key) if key else None
-    form = forms.NewImportForm(request.POST or None, request.FILES or None)
+    form = forms.NewImportForm(*((request.POST, request.FILES) if request.method == "POST" else ()))
     if request.method == "POST" and form.is_valid():
         try:
             draft = _drafted(shop, form, source)
