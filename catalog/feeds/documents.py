@@ -25,7 +25,7 @@ def records(file: BinaryIO) -> Iterator[Record | RowError]:
 
 
 def _lines(source: io.BufferedReader) -> Iterator[Record | RowError]:
-    number = 0
+    number = blank = 0
     while line := source.readline(MAX_ROW + 1):
         number += 1
         if len(line) > MAX_ROW:
@@ -34,6 +34,8 @@ def _lines(source: io.BufferedReader) -> Iterator[Record | RowError]:
         elif not line.isspace():
             value = _decoded(number, line)
             yield value if isinstance(value, RowError) else _record(number, value)
+        elif (blank := blank + len(line)) > MAX_ROW:
+            raise FeedBroken("row_too_large", f"The file holds more than {MAX_ROW:,} bytes of blank lines.", number)
 
 
 def _skip_line(source: io.BufferedReader, line: bytes) -> None:

@@ -6,6 +6,7 @@ Source: the Merchant Center's product data specification.
 import csv
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 GOOGLE: Final = "http://base.google.com/ns/1.0"
@@ -29,6 +30,7 @@ _LISTS: Final = frozenset({"product_type", "additional_image_link"})
 _COMMA: Final = re.compile(r",(?!\s)")
 
 
+@lru_cache(10_000)
 def column_name(header: str) -> str:
     """Merchant's name of a column, however a text feed spells it: "Image link", "g:image_link" → `image_link`."""
     return re.sub(r"[\s-]+", "_", header.strip().removeprefix("g:").strip()).lower()

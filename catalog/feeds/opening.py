@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 
 from catalog.feeds.types import FeedBroken
 
-MAX_BYTES: Final = 20_000_000_000  # unpacked: a small file can be made to unpack for days
+MAX_BYTES: Final = 10_000_000_000  # unpacked: a small file can be made to unpack for days
 CHUNK: Final = 1 << 16
 
 _GZIP: Final = b"\x1f\x8b"

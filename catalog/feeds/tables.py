@@ -107,15 +107,16 @@ def _rows(reader: Any, lines: _Lines) -> Iterator[tuple[int, list[str] | RowErro
     """Each row with the line on which it begins."""
     while True:
         line = lines.number + 1
-        lines.fed = 0
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
+            lines.fed = 0
             yield line, _malformed(line, error)
             continue
-        if any(cells):
+        if any(cells):  # a file of blank lines without end is a row without end
+            lines.fed = 0
             yield line, cells
 
 

@@ -138,10 +138,16 @@ def instant(value: Any) -> datetime | None:
 
 
 def _parsed(given: str) -> datetime:
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError:
+        return _respelled(given)
+
+
+def _respelled(given: str) -> datetime:
+    """What is not quite ISO 8601: RFC 2822, and a space or UTC before or for the zone."""
     if _MAIL.fullmatch(given):
         return parsedate_to_datetime(given)
-    if len(given) > 40 or not given[:4].isascii():
-        raise ValueError("not ISO 8601")
     return datetime.fromisoformat(_ZONE.sub("", given.removesuffix("UTC") + "Z" * given.endswith("UTC")))
 
 
@@ -179,9 +185,9 @@ def availability(value: Any) -> str | None:
     given = word(value)
     if given is None or given in _KNOWN:
         return given
+    if re.fullmatch(r"-?[0-9]{1,9}", given):
+        return "in_stock" if int(given) > 0 else "out_of_stock"
     plain = _BETWEEN.sub("", given.rpartition("schema.org/")[2]).lower()
-    if re.fullmatch(r"-?[0-9]{1,9}", plain):
-        return "in_stock" if int(plain) > 0 else "out_of_stock"
     if plain not in _AVAILABILITY:
         known = ", ".join(spelling for spellings in _KNOWN.values() for spelling in spellings)
         raise Refused("invalid_availability", f"This availability is not known; known are {known}, and numbers.")

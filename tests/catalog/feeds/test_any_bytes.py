@@ -60,7 +60,7 @@ def check(data: bytes, format: Format) -> None:
 @example(data=b"")
 @example(data=b"\x1f\x8b")
 @example(data=gzip.compress(b"id,title\n1,a\n")[:-9])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes(format: Format, data: bytes) -> None:
     check(data, format)
     check(gzip.compress(data), format)
@@ -69,7 +69,7 @@ def test_any_bytes(format: Format, data: bytes) -> None:
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), JSON, max_size=5), max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_objects(rows: list[Any]) -> None:
     check("\n".join(json.dumps(row) for row in rows).encode(), Format.JSONL)
     check(json.dumps(rows).encode(), Format.JSONL)
@@ -87,13 +87,13 @@ CELLS = st.text(max_size=10) | st.sampled_from(["9,95 €", "$ 1", "2026-11-01",
 
 
 @given(st.lists(PRODUCTS, max_size=2))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_products(products: list[Any]) -> None:
     check(json.dumps({"products": products}).encode(), Format.SHOPIFY)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), CELLS, max_size=8)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_cells(rows: list[dict[str, str]]) -> None:
     header = "\t".join(FIELDS)
     lines = ["\t".join(row.get(name, "") for name in FIELDS) for row in rows]

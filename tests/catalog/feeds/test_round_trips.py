@@ -17,7 +17,7 @@ from tests.catalog.feeds.items import NOW, items, read_items, shown, written
 
 @pytest.mark.parametrize("format", Format)
 @given(st.lists(items(), min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_items_come_back_as_they_were(format: Format, wanted: list[ItemIn]) -> None:
     data = written(map(shown, wanted), format)
     assert read_items(data, format) == wanted
