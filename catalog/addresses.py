@@ -4,8 +4,8 @@ Nobody may have our servers ask what only they can reach. A name counts for noth
 to is checked, and the connection goes to the very address that was (`catalog.fetching`).
 """
 
-import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from socket import SOCK_STREAM, getaddrinfo
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +16,7 @@ from recomengine.lib.errors import DomainError
 MAX_LENGTH: Final = 2000
 PORTS: Final = {"http": 80, "https": 443}
 _FIRST_FREE_PORT: Final = 1024  # below lie the services of operating systems, such as mail
+_PROTOCOLS: Final = IPv4Network("192.0.0.0/24")  # of which Python takes a part for public
 _UNICAST: Final = IPv6Network("2000::/3")  # all that IPv6 has of public addresses
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
@@ -51,7 +52,7 @@ def resolve(host: str, port: int) -> str:
     """
     try:
         name = host if ":" in host else host.encode("idna").decode("ascii")
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        found = getaddrinfo(name, port, type=SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DomainError("fetch_failed", f"There is no server of the name {host}.") from error
     addresses = [str(each[4][0]) for each in found]
@@ -68,7 +69,7 @@ def is_allowed(text: str) -> bool:
         return False
     if any(address in network for network in settings.IMPORT_NETWORKS):
         return True
-    if isinstance(address, IPv6Address) and address not in _UNICAST:
+    if address in _PROTOCOLS or (isinstance(address, IPv6Address) and address not in _UNICAST):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 

@@ -113,7 +113,11 @@ def serving() -> Iterator[FeedServer]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Clients may go away."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     served = FeedServer(server.server_address[1])
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield served
