@@ -8,28 +8,13 @@ median of the rounds' figures counts, because the machine is shared; server, dat
 
 import asyncio
 import multiprocessing
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-import django
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-
-from tenants import changing, keys  # noqa: E402
-from tenants.models import Tenant  # noqa: E402
-from tenants.provisioning import create_tenant  # noqa: E402
-from tenants.types import KeyType  # noqa: E402
+from bench.serving import bench_tenants, serving
+from tenants import changing, keys
+from tenants.types import KeyType
 
 SECONDS: Final = 6.0
 ROUNDS: Final = 3
@@ -91,43 +76,21 @@ def measure(port: int, quiet_key: str, loud_key: str | None) -> tuple[float, flo
     return cuts[49] * 1e3, cuts[98] * 1e3, counts
 
 
-@contextmanager
-def serving() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    options = ["--interface", "asgi", "--port", str(port), "--workers", "2", "--no-ws", "--log-level", "warning"]
-    server = subprocess.Popen([sys.executable, "-m", "granian", *options, "recomengine.edge:application"])
-    try:
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            time.sleep(0.1)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
 def main() -> None:
-    settings.LOGGING_CONFIG = None
-    call_command("migrate_schemas", verbosity=0, interactive=False)
-    tenants = [create_tenant(f"bench-{name}", f"Bench {name}", plan="enterprise") for name in ("quiet", "loud")]
-    quiet_key, loud_key = (str(keys.create_key(tenant, KeyType.READ_ONLY)) for tenant in tenants)
     rounds: dict[str, list[tuple[float, float, dict[int, int]]]] = {case: [] for case in PLANS}
-    try:
-        with serving() as port:
-            measure(port, quiet_key, None)  # warm
-            for _ in range(ROUNDS):
-                for case, plan in PLANS.items():
-                    if plan:
-                        changing.edit_tenant(tenants[1], {"plan": plan})
-                        time.sleep(1)
-                    rounds[case].append(measure(port, quiet_key, loud_key if plan else None))
-        for case, found in rounds.items():
-            median, p99 = (statistics.median(row[n] for row in found) for n in (0, 1))
-            loud_counts = {status: sum(row[2].get(status, 0) for row in found) for status in (200, 429, 503)}
-            print(f"{case:9}  quiet shop: median {median:6.2f} ms, p99 {p99:7.2f} ms   loud shop: {loud_counts}")
-    finally:
-        for tenant in Tenant.objects.filter(slug__startswith="bench-"):
-            changing.purge_tenant(changing.delete_tenant(tenant))
+    with bench_tenants("quiet", "loud") as tenants, serving() as port:
+        quiet_key, loud_key = (str(keys.create_key(tenant, KeyType.READ_ONLY)) for tenant in tenants)
+        measure(port, quiet_key, None)  # warm
+        for _ in range(ROUNDS):
+            for case, plan in PLANS.items():
+                if plan:
+                    changing.edit_tenant(tenants[1], {"plan": plan})
+                    time.sleep(1)
+                rounds[case].append(measure(port, quiet_key, loud_key if plan else None))
+    for case, found in rounds.items():
+        median, p99 = (statistics.median(row[n] for row in found) for n in (0, 1))
+        loud_counts = {status: sum(row[2].get(status, 0) for row in found) for status in (200, 429, 503)}
+        print(f"{case:9}  quiet shop: median {median:6.2f} ms, p99 {p99:7.2f} ms   loud shop: {loud_counts}")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,56 @@
-"""Items as the serving path reads them: one small record each in the Redis hash `{slug}:items`, keyed by `Item.id`."""
+"""Items as the serving path reads them: one small record each in the Redis hash `{slug}:items`, keyed by `Item.id`.
 
-from collections.abc import Sequence
+Beside it `{slug}:groups` tells the groups of those that are variants, by `item_id`.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
+from redis.client import Pipeline
 
 from catalog.models import Item
-from catalog.types import Card, cards_key
+from catalog.types import Card, cards_key, groups_key
 from recomengine.lib import redis
 from recomengine.lib.postgres import lock_until_commit
 from tenants import tenancy
 from tenants.types import TenantRef
 
 _encode = msgspec.msgpack.Encoder().encode
-_CHUNK = 2000
+_encode_json = msgspec.json.Encoder().encode
+_CHUNK: Final = 2000
+
+
+class Row(NamedTuple):
+    """An item's columns as they are read in bulk, where a model's instance each would take most of the time.
+
+    `attributes` are JSON as it is stored.
+    """
+
+    pk: int
+    item_id: str
+    title: str
+    description: str
+    url: str
+    image_url: str
+    price: Decimal | None
+    sale_price: Decimal | None
+    sale_starts_at: datetime | None
+    sale_ends_at: datetime | None
+    currency: str
+    availability: str
+    brand: str
+    categories: list[str]
+    attributes: Any
+    group_id: str | None
+    published_at: datetime | None
+    expires_at: datetime | None
+
+
+_SELECT: Final = f"SELECT id, {', '.join(Row._fields[1:])} FROM catalog_item WHERE id = ANY(%s)"  # noqa: S608 - ours
 
 
 def refresh(tenant: TenantRef, ids: Sequence[int]) -> None:
@@ -27,20 +61,39 @@ def refresh(tenant: TenantRef, ids: Sequence[int]) -> None:
     """
     with tenancy.use(tenant), transaction.atomic():
         lock_until_commit(cards_key(tenant.slug))
-        found = {item.pk: _encode(card(item)) for item in Item.objects.filter(pk__in=ids)}
-        gone = set(ids) - set(found)
-        if found:
-            redis.client().hset(cards_key(tenant.slug), items=[part for pair in found.items() for part in pair])
-        if gone:
-            redis.client().hdel(cards_key(tenant.slug), *map(str, gone))
+        found = _rows(ids)
+        pipeline = redis.client().pipeline(transaction=False)
+        _put(pipeline, cards_key(tenant.slug), {str(item.pk): _encode(card(item)) for item in found}, map(str, ids))
+        groups = {item.item_id: item.group_id for item in found if item.group_id}
+        _put(pipeline, groups_key(tenant.slug), groups, (item.item_id for item in found))
+        pipeline.execute()
+
+
+def _rows(ids: Sequence[int]) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT, [list(ids)])
+        rows = map(Row._make, cursor.fetchall())
+    return [row._replace(attributes=msgspec.Raw(row.attributes.encode())) for row in rows]
+
+
+def _put(pipeline: Pipeline, key: str, values: dict[str, Any], names: Iterable[str]) -> None:
+    """Have the hash hold these values, and none of the other names."""
+    gone = [name for name in names if name not in values]
+    if values:
+        pipeline.hset(key, items=[part for pair in values.items() for part in pair])
+    if gone:
+        pipeline.hdel(key, *gone)
 
 
 def rebuild(tenant: TenantRef) -> int:
     """Write every item's card anew, drop the cards of items that are gone, and return how many there are."""
     with tenancy.use(tenant):
-        stored = set(Item.objects.values_list("pk", flat=True))
+        stored = dict(Item.objects.values_list("pk", "item_id"))
     shown = {int(pk) for pk in redis.client().hkeys(cards_key(tenant.slug))}
-    everything = sorted(stored | shown)
+    everything = sorted(stored.keys() | shown)
+    grouped = set(redis.client().hkeys(groups_key(tenant.slug)))
+    if gone := grouped - {item_id.encode() for item_id in stored.values()}:
+        redis.client().hdel(groups_key(tenant.slug), *gone)
     for start in range(0, len(everything), _CHUNK):
         refresh(tenant, everything[start : start + _CHUNK])
     return len(stored)
@@ -55,7 +108,7 @@ def drop_gone(tenant: TenantRef) -> None:
         refresh(tenant, gone[start : start + _CHUNK])
 
 
-def card(item: Item) -> Card:
+def card(item: Row) -> Card:
     """What the serving path needs of an item."""
     return Card(
         item_id=item.item_id,
@@ -63,11 +116,11 @@ def card(item: Item) -> Card:
         published_at=_seconds(item.published_at),
         expires_at=_seconds(item.expires_at),
         group_id=item.group_id or "",
-        product=msgspec.json.encode(product(item)),
+        product=_encode_json(product(item)),
     )
 
 
-def product(item: Item) -> dict[str, Any]:
+def product(item: Item | Row) -> dict[str, Any]:
     """An item as the API shows it."""
     return {
         "item_id": item.item_id,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.db import connection
@@ -36,12 +36,8 @@ class Range(msgspec.Struct, frozen=True, rename={"lowest": "from", "bound": "to"
     count: int
 
 
-class Facet(msgspec.Struct, frozen=True):
-    """The most frequent values first, at most `MAX_VALUES`; of a price ranges instead, in ascending order."""
-
-    values: list[Count] = []
-    ranges: list[Range] = []
-
+Facet = Sequence[Count | Range]
+"""The most frequent values first, at most `MAX_VALUES`; of a price ranges in ascending order."""
 
 Rows = list[tuple[Any, int]]
 
@@ -55,16 +51,28 @@ def exists(name: str) -> bool:
     return name in _COLUMNS or (name.startswith(ATTRIBUTE) and len(ATTRIBUTE) < len(name) <= 300 and "\x00" not in name)
 
 
-def count(names: Sequence[str], wanted: All, text: Sql, at: datetime, at_most: int) -> tuple[int, Mapping[str, Facet]]:
-    """How many items pass, counted up to `at_most` and one, and the facets of as many."""
+class Passed(NamedTuple):
+    """What passed text and filter at a moment; `known` are the ids of all of it, if the caller has them."""
+
+    text: Sql
+    filter: All
+    at: datetime
+    known: Sequence[int] | None
+
+
+def count(names: Sequence[str], passed: Passed, at_most: int) -> tuple[int, Mapping[str, Facet]]:
+    """How many items passed, counted up to `at_most` and one, and the facets of as many."""
+    wanted, at, known = passed.filter, passed.at, passed.known
     by_filter: dict[Filter, list[str]] = defaultdict(list, {wanted: []})
     for name in names:
         by_filter[without(wanted, field_of(name))].append(name)
-    total, found = 0, dict[str, Facet]()
+    total, found = len(known or ()), dict[str, Facet]()
     for remaining, group in by_filter.items():
-        rows = _counted(group, conditions.both(text, conditions.where(remaining, at)), at, at_most)
-        if remaining == wanted:
-            total = rows[""][0][1]
+        if remaining == wanted and known is not None:
+            rows = _counted(group, Sql("id = ANY(%s)", [list(known)]), at, at_most) if group else {}
+        else:
+            rows = _counted(group, conditions.both(passed.text, conditions.where(remaining, at)), at, at_most)
+            total = rows[""][0][1] if remaining == wanted else total
         found |= {name: _facet(name, rows[name]) for name in group}
     return total, {name: found[name] for name in names}
 
@@ -108,14 +116,14 @@ def _column(name: str, at: datetime) -> Sql:
 
 def _facet(name: str, rows: Rows) -> Facet:
     if name == "price":
-        return Facet(ranges=[_range(bucket, number) for bucket, number in sorted((int(b), n) for b, n in rows)])
+        return [_range(bucket, number) for bucket, number in sorted((int(bucket), number) for bucket, number in rows)]
     counts: dict[str, Count] = {}
     for value, number in rows:
         for each in _each(value):
             key = msgspec.json.encode(each).decode()
             counts[key] = Count(each, number + (counts[key].count if key in counts else 0))
     ordered = sorted(counts.values(), key=lambda found: (-found.count, str(found.value)))
-    return Facet(values=ordered[:MAX_VALUES])
+    return ordered[:MAX_VALUES]
 
 
 def _each(value: Any) -> Sequence[Any]:

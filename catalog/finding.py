@@ -1,19 +1,15 @@
-"""Finding items by what a person types: an id, or part of a title."""
+"""What a person needs to recognise an item; `catalog/search.py` finds them by words."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
-from django.db.models import Case, IntegerField, Value, When
 
 from catalog import cards
 from catalog.models import Item
 from recomengine.lib import clock
 from tenants import tenancy
 from tenants.types import TenantRef
-
-MAX_WORDS: Final = 8
 
 
 class ItemSummary(msgspec.Struct, frozen=True):
@@ -57,38 +53,17 @@ def find_all(tenant: TenantRef, item_ids: Sequence[str]) -> list[ItemSummary]:
     return [found[item_id] for item_id in wanted if item_id in found]
 
 
-def search(tenant: TenantRef, text: str, limit: int = 8) -> list[ItemSummary]:
-    """Items whose id begins with the text or whose title holds every word of it; the closest matches first.
-
-    In order: the very id, ids that begin with the text, titles that begin with it, titles with such a word, others.
-    """
-    words = text.replace("\x00", "").split()[:MAX_WORDS]
-    if not words:
-        return []
-    text = " ".join(words)
-    titles = Item.objects.all()
-    for word in words:
-        titles = titles.filter(title__icontains=word)
-    matches = titles | Item.objects.filter(item_id__istartswith=text)
+def missing(tenant: TenantRef, item_ids: Sequence[str]) -> list[str]:
+    """Those of the ids that no item has, in the order asked for."""
     with tenancy.use(tenant):
-        return [summary(item) for item in matches.order_by(_closeness(text), "title", "item_id")[:limit]]
+        held = set(Item.objects.filter(item_id__in=item_ids).values_list("item_id", flat=True))
+    return [item_id for item_id in item_ids if item_id not in held]
 
 
 def newest(tenant: TenantRef, limit: int) -> list[ItemSummary]:
     """The items that were added last."""
     with tenancy.use(tenant):
         return [summary(item) for item in Item.objects.order_by("-pk")[:limit]]
-
-
-def _closeness(text: str) -> Case:
-    return Case(
-        When(item_id__iexact=text, then=Value(0)),
-        When(item_id__istartswith=text, then=Value(1)),
-        When(title__istartswith=text, then=Value(2)),
-        When(title__icontains=f" {text}", then=Value(3)),
-        default=Value(4),
-        output_field=IntegerField(),
-    )
 
 
 def summary(item: Item) -> ItemSummary:

@@ -69,6 +69,7 @@ UPSERT: Final = f"""
     )
     SELECT id, created FROM written
 """  # noqa: S608 - column names are ours
+_IDS: Final = "SELECT id FROM catalog_item WHERE item_id = ANY(%s)"
 
 
 def upsert_body(tenant: TenantRef, body: bytes) -> BatchResult:
@@ -113,8 +114,9 @@ def write(tenant: TenantRef, items: Sequence[ItemIn]) -> tuple[int, int]:
         with connection.cursor() as cursor:
             cursor.execute(UPSERT, _parameters(tenant, items))
             written = cursor.fetchall()
-        # Unchanged items as well: repeating a request mends what is shown if Redis was away the first time.
-        ids = list(Item.objects.filter(item_id__in=[item.item_id for item in items]).values_list("pk", flat=True))
+            # Unchanged items as well: repeating a request mends what is shown if Redis was away the first time.
+            cursor.execute(_IDS, [[item.item_id for item in items]])
+            ids = [pk for (pk,) in cursor.fetchall()]
         transaction.on_commit(lambda: cards.refresh(tenant, ids))
     created = sum(row[1] for row in written)
     return created, len(written) - created

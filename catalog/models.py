@@ -13,6 +13,13 @@ from catalog.feeds.types import Format
 from recomengine.lib import clock
 
 
+class ItemManager(models.Manager["Item"]):
+    """Items without what is derived of them for the search, which is large and never shown."""
+
+    def get_queryset(self) -> "models.QuerySet[Item]":
+        return super().get_queryset().defer("category_paths", "document")
+
+
 class Item(models.Model):
     """A product. `item_id` is the shop's id; `id` is ours, small enough for packed neighbour lists.
 
@@ -48,11 +55,14 @@ class Item(models.Model):
     document = SearchVectorField(null=True, editable=False)
     popularity = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
+    objects = ItemManager()
+
     class Meta:
         ordering = ["-id"]
         indexes = [
             GinIndex(fields=["document"], name="item_document"),
             GinIndex(fields=["category_paths"], name="item_category_paths"),
+            GinIndex(fields=["attributes"], name="item_attributes", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["-popularity", "-id"], name="item_popularity"),
             models.Index(fields=["brand"], name="item_brand"),
             models.Index(fields=["group_id"], name="item_group", condition=models.Q(group_id__isnull=False)),
@@ -67,8 +77,20 @@ class Word(models.Model):
 
     word = models.TextField(primary_key=True, db_collation="C")
 
+    class Meta:
+        indexes = [GinIndex(fields=["word"], name="word_trigrams", opclasses=["public.gin_trgm_ops"])]
+
     def __str__(self) -> str:
         return self.word
+
+
+class DocumentsLanguage(models.Model):
+    """The text search configuration that the search documents were made with: one row, none while they are made."""
+
+    configuration = models.CharField(max_length=80)
+
+    def __str__(self) -> str:
+        return self.configuration
 
 
 FORMATS = [(str(each), str(each)) for each in Format]

@@ -35,7 +35,7 @@ _NEAR: Final = """
          AND word > left(asked.word, 1) AND word < left(asked.word, 1) || chr(1114111)
          AND length(word) BETWEEN length(asked.word) - 1 AND length(asked.word) + 1)
     ) AS near
-    WHERE NOT EXISTS (SELECT FROM catalog_item WHERE document @@ (quote_literal(asked.word) || ':*')::tsquery)
+    WHERE NOT EXISTS (SELECT FROM catalog_item WHERE document @@ quote_literal(asked.word)::tsquery)
 """
 
 
@@ -65,10 +65,10 @@ class _Word:
 
     def tsquery(self, *, may_go_on: bool) -> str:
         forms = [form for word, stems in self.nearest.items() for form in (word, *stems)] or [self.text, *self.stems]
-        lexemes = [_quoted(form) for form in dict.fromkeys(forms)]
-        if (may_go_on or not self.is_known) and not self.nearest:
-            lexemes.append(f"{_quoted(self.text)}:*")
-        return f"({' | '.join(lexemes)})"
+        if (may_go_on or (self.is_begun and not self.is_known)) and not self.nearest:
+            forms = [form for form in forms if not form.startswith(self.text)]
+            return " | ".join([f"{_quoted(self.text)}:*", *map(_quoted, forms)])
+        return " | ".join(map(_quoted, dict.fromkeys(forms)))
 
 
 def understand(text: str, locale: str) -> Query | None:
@@ -77,10 +77,11 @@ def understand(text: str, locale: str) -> Query | None:
     typed, words = " ".join(text.split()), _words(terms.words(text), locale)
     telling = [word for word in words if word.stems] or words
     parts = [word.tsquery(may_go_on=word is words[-1]) for word in telling]
-    ids = [f"{_quoted(typed)}:*"] if typed.isascii() and typed.isprintable() and len(typed) <= MAX_ID else []
+    may_be_id = typed.isascii() and typed.isprintable() and len(typed) <= MAX_ID
+    ids = [f"{_quoted(typed)}:*"] if may_be_id and f"{_quoted(typed)}:*" not in parts else []
     if not parts and not ids:
         return None
-    every = [f"({' & '.join(parts)})"] if parts else []
+    every = [" & ".join(f"({part})" for part in parts)] if parts else []
     corrections = {word.text: list(word.nearest) for word in words if word.nearest}
     return Query(typed, " | ".join(every + ids), " | ".join(parts + ids), corrections)
 

@@ -15,7 +15,7 @@ from django.db import connection
 
 from catalog import cards, conditions, facets, queries
 from catalog.conditions import Sql
-from catalog.facets import Facet
+from catalog.facets import Facet, Passed
 from catalog.filters import Filter, every
 from catalog.finding import ItemSummary
 from catalog.models import Item
@@ -40,7 +40,8 @@ class Sort(StrEnum):
 class Search:
     """What is asked for. Without a text the most popular items come first, whatever `sort` says of relevance.
 
-    `counted` is how many are counted at most. `facets` are `brand`, `category`, `availability`, `price` and attributes as `attributes.color`.
+    `facets` are `brand`, `category`, `availability`, `price` and attributes as `attributes.color`; of more than
+    `counted` items no more are counted.
     """
 
     text: str = ""
@@ -80,7 +81,7 @@ def search(tenant: TenantRef, asked: Search) -> Found:
             return _found(asked, None)
         query = queries.understand(asked.text, tenant.locale)
         if query is None:
-            return Found(facets={name: Facet() for name in asked.facets})
+            return Found(facets={name: [] for name in asked.facets})
         found = _found(asked, query)
         if found.total or query.some == query.every:
             return found
@@ -88,36 +89,34 @@ def search(tenant: TenantRef, asked: Search) -> Found:
 
 
 def _found(asked: Search, query: Query | None) -> Found:
-    at = clock.now()
+    at, wanted = clock.now(), every(asked.filter)
     text = Sql("document @@ %s::tsquery", [query.every]) if query else conditions.ALWAYS
-    wanted = every(asked.filter)
-    narrowed = conditions.where(wanted, at)
-    ids = _page(asked, query, narrowed, conditions.both(text, narrowed), at)
-    page, more = ids[: asked.limit], len(ids) > asked.limit
-    if asked.facets or asked.offset or more or not page:
-        total, counts = facets.count(asked.facets, wanted, text, at, asked.counted)
-    else:
-        total, counts = len(page), {}
+    is_ranked = query is not None and asked.sort == Sort.RELEVANCE
+    last = min(asked.offset + asked.limit, RANKED if is_ranked else COUNTED)
+    number = RANKED if is_ranked else max(RANKED, last + 1)
+    first = _first(asked, query, conditions.both(text, conditions.where(wanted, at)), number, at)
+    known = first if len(first) < number else None
+    total, counts = facets.count(asked.facets, Passed(text, wanted, at, known), asked.counted)
     return Found(
-        products=_products(page),
+        products=_products(first[asked.offset : last]),
         total=min(total, asked.counted),
         exact=total <= asked.counted,
-        more=more,
+        more=len(first) > last and last < COUNTED,
         facets=counts,
         corrections=query.corrections if query else {},
     )
 
 
-def _page(asked: Search, query: Query | None, narrowed: Sql, where: Sql, at: datetime) -> list[int]:
-    """The ids of the page's items and of the one after it."""
+def _first(asked: Search, query: Query | None, where: Sql, number: int, at: datetime) -> list[int]:
+    """The ids of the first items in their order: so many that facets seldom need to look for the others."""
     if query and asked.sort == Sort.RELEVANCE:
-        sql, params = _ranked(query, asked.text.strip(), narrowed, where)
+        sql, params = _RANKED.format(where=where.text), _of_ranked(query, asked.text.strip(), where)
     else:
         order = _order(asked.sort, at)
-        sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC"  # noqa: S608
-        params = [*where.params, *order.params]
+        sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC LIMIT %s"  # noqa: S608
+        params = [*where.params, *order.params, number]
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql} LIMIT %s OFFSET %s", [*params, asked.limit + 1, asked.offset])
+        cursor.execute(sql, params)
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -137,7 +136,7 @@ _RANKED: Final = """
     ), ranked AS (
         SELECT * FROM popular UNION ALL
         SELECT id, item_id, title, document, popularity FROM catalog_item
-        WHERE item_id = %s AND {narrowed} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
+        WHERE item_id = %s AND {where} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
     )
     SELECT id FROM ranked ORDER BY
         lower(item_id) = %s DESC, starts_with(lower(item_id), %s) DESC,
@@ -146,12 +145,11 @@ _RANKED: Final = """
 """
 
 
-def _ranked(query: Query, text: str, narrowed: Sql, where: Sql) -> tuple[str, list[Any]]:
-    sql = _RANKED.format(where=where.text, narrowed=narrowed.text)
+def _of_ranked(query: Query, text: str, where: Sql) -> list[Any]:
     typed = query.typed
-    return sql, [*where.params, RANKED, text, *narrowed.params, text, typed, typed, query.every, typed]
+    return [*where.params, RANKED, text, *where.params, text, typed, typed, query.every, typed]
 
 
 def _products(ids: Sequence[int]) -> list[dict[str, Any]]:
-    items = Item.objects.defer("document", "category_paths").in_bulk(ids)
+    items = Item.objects.in_bulk(ids)
     return [cards.product(items[pk]) for pk in ids if pk in items]

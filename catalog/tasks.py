@@ -1,9 +1,11 @@
-"""Background work: importing, starting what is due, and clearing up after it."""
+"""Background work: importing, starting what is due, clearing up after it, and making stale documents anew."""
 
 from celery import shared_task
 
+from catalog import rebuilding
 from catalog.importing import queueing, running, scheduling
 from tenants import directory
+from tenants.types import TenantRef
 
 
 @shared_task(name=queueing.RUN)
@@ -22,3 +24,14 @@ def tend_imports() -> None:
 def tidy_imports() -> None:
     """Remove what is kept of imports that ended long ago."""
     directory.for_each(scheduling.tidy)
+
+
+@shared_task(name="catalog.rebuild_stale_search")
+def rebuild_stale_search() -> None:
+    """Make the search documents anew of tenants whose language changed."""
+    directory.for_each(_rebuild_if_needed)
+
+
+def _rebuild_if_needed(tenant: TenantRef) -> None:
+    if rebuilding.is_needed(tenant):
+        rebuilding.rebuild(tenant)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -56,6 +57,7 @@ class ItemIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         self.categories = [tidy_path(path) for path in self.categories]
 
 
+@lru_cache(20_000)
 def tidy_path(path: str) -> str:
     """A category's path with one `" > "` between its levels, whatever spaces the shop put there.
 
@@ -63,9 +65,9 @@ def tidy_path(path: str) -> str:
     """
     levels = [level.strip() for level in path.split(">")]
     if not all(levels):
-        raise ValueError("`categories` holds a path with an empty level; write them as `Home > Kitchen > Mugs`")
+        raise ValueError("`categories` has a path with an empty level; write them as `Home > Kitchen > Mugs`")
     if len(levels) > MAX_CATEGORY_DEPTH:
-        raise ValueError(f"`categories` holds a path of more than {MAX_CATEGORY_DEPTH} levels")
+        raise ValueError(f"`categories` has a path of more than {MAX_CATEGORY_DEPTH} levels")
     return " > ".join(levels)
 
 
@@ -73,10 +75,15 @@ def with_ancestors(paths: Iterable[str]) -> list[str]:
     """Every path and all that it lies under, each once: `["A > B"]` → `["A", "A > B"]`."""
     found: dict[str, None] = {}
     for path in paths:
-        levels = path.split(" > ")
-        for depth in range(1, len(levels) + 1):
-            found[" > ".join(levels[:depth])] = None
+        found |= dict.fromkeys(lineage(path))
     return list(found)
+
+
+@lru_cache(20_000)
+def lineage(path: str) -> tuple[str, ...]:
+    """A tidy path's ancestors from the root, then itself."""
+    levels = path.split(" > ")
+    return tuple(" > ".join(levels[: depth + 1]) for depth in range(len(levels)))
 
 
 class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -100,3 +107,8 @@ class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def cards_key(slug: str) -> str:
     """The hash of the tenant's cards, by `Item.id`."""
     return naming.key(slug, "items")
+
+
+def groups_key(slug: str) -> str:
+    """The hash of the items that are variants: the group's id by `item_id`."""
+    return naming.key(slug, "groups")

@@ -1,10 +1,12 @@
 from django.urls import path
 
+from catalog import search_api
 from catalog.api import export, imports, items, sources
 
 urlpatterns = [
+    path("catalog/search", search_api.SearchView.as_view(), name="search"),
     path("catalog/items", items.ItemsView.as_view(), name="items"),
-    path("catalog/items/batch", items.ItemBatchView.as_view(), name="items-batch"),
+    path("catalog/items/batch", items.ItemBatchView.as_view(), {"item_id": "batch"}, name="items-batch"),
     path("catalog/items/<path:item_id>", items.ItemView.as_view(), name="item"),
     path("catalog/imports", imports.ImportsView.as_view(), name="imports"),
     path("catalog/imports/preview", imports.PreviewView.as_view(), name="imports-preview"),

@@ -15,6 +15,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("events.urls")),
     path("", include("recommendations.urls")),
     path("", include("widgets.urls")),
+    path("", include("analytics.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]

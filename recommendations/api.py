@@ -93,7 +93,7 @@ class RecommendationsView(HotEndpoint):
 class PlacementSchema(serializers.ModelSerializer[Placement]):
     class Meta:
         model = Placement
-        fields = ["key", "name", "cascade", "limit", "created_at", "updated_at"]
+        fields = ["key", "name", "cascade", "limit", "one_per_group", "created_at", "updated_at"]
         read_only_fields = ["created_at", "updated_at"]
 
     def validate_cascade(self, cascade: list[str]) -> list[str]:

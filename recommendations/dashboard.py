@@ -9,6 +9,8 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from catalog import finding
+from catalog.search import Search
+from catalog.search import search as search_items
 from events import history, visitors
 from recomengine.lib import clock
 from recommendations import comparison, preview, runs
@@ -69,7 +71,7 @@ def _suggestions(shop: Shop) -> dict[str, object]:
 
 def _found(shop: Shop, text: str) -> dict[str, list[finding.ItemSummary] | list[str]]:
     return {
-        "products": finding.search(shop.tenant, text, FOUND),
+        "products": search_items(shop.tenant, Search(text, limit=FOUND)).items,
         "visitors": visitors.search(shop.tenant, text, clock.now() - history.KEPT, FOUND),
     }
 

@@ -17,6 +17,9 @@ class Placement(models.Model):
     limit = models.PositiveSmallIntegerField(
         default=DEFAULT_LIMIT, validators=[MinValueValidator(1), MaxValueValidator(MAX_LIMIT)]
     )
+    one_per_group = models.BooleanField(
+        default=True, db_default=True, help_text="Show one variant of a group, and none of the product at hand."
+    )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -28,7 +31,7 @@ class Placement(models.Model):
 
     @property
     def config(self) -> PlacementConfig:
-        return PlacementConfig(self.key, tuple(self.cascade), self.limit)
+        return PlacementConfig(self.key, tuple(self.cascade), self.limit, self.one_per_group)
 
 
 class ModelRun(models.Model):

@@ -5,14 +5,14 @@ that the hot path (multiplexed, asynchronous) and the dashboard (blocking) run t
 made only when too many of the first candidates may not be shown.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
-from catalog.types import Card, cards_key
+from catalog.types import Card, cards_key, groups_key
 from events.types import HISTORY_LENGTH, user_key, visitor_key
 from recomengine.lib.errors import DomainError
 from recommendations.algorithms.scoring import merge
@@ -71,12 +71,16 @@ def slate(slug: str, query: Query, placement: PlacementConfig, version: str | No
     if not steps:
         answer.empty_reason = "no_context"
         return answer
-    replies = yield [step.command for step in steps]
-    hidden = {*query.exclude, *query.items, *query.session_items, *histories(steps, replies)}
+    at_hand = (*query.items, *query.session_items)
+    reads_groups = placement.one_per_group and bool(at_hand)
+    replies = yield [step.command for step in steps] + [("HMGET", groups_key(slug), *at_hand)] * reads_groups
+    groups = Groups(replies[-1] if reads_groups else ()) if placement.one_per_group else None
+    replies = replies[: len(steps)]
+    hidden = {*query.exclude, *at_hand, *histories(steps, replies)}
     proposed = candidates(steps, replies)
     while len(answer.items) < limit and (chunk := list(islice(proposed, limit - len(answer.items) + SPARE))):
         (cards,) = yield [("HMGET", cards_key(slug), *(candidate.item for candidate in chunk))]
-        answer.items += islice(showable(chunk, cards, hidden, now), limit - len(answer.items))
+        answer.items += islice(showable(chunk, cards, hidden, groups, now), limit - len(answer.items))
         answer.empty_reason = "nothing_available"
     answer.cold = all(STRATEGIES[candidate.source].anchors is Anchors.NONE for candidate, _, _ in answer.items)
     if answer.items:
@@ -157,15 +161,32 @@ def proposals(strategy: Strategy, anchors: Sequence[str], lists: Sequence[bytes 
         yield Candidate(scored.item, scored.score, strategy.name, strategy.reason, because_of, scored.evidence)
 
 
+class Groups:
+    """Which variants' groups a slate has met: those of the items at hand, then those of what it shows."""
+
+    def __init__(self, at_hand: Iterable[bytes | None]) -> None:
+        self._met = {group.decode() for group in at_hand if group}
+
+    def is_first(self, group: str) -> bool:
+        """Whether no item of the group was met before; from now on one was."""
+        if not group:
+            return True
+        met = group in self._met
+        self._met.add(group)
+        return not met
+
+
 def showable(
-    chunk: Sequence[Candidate], cards: Sequence[bytes | None], hidden: set[str], now: float
+    chunk: Sequence[Candidate], cards: Sequence[bytes | None], hidden: set[str], groups: Groups | None, now: float
 ) -> Iterator[tuple[Candidate, str, bytes]]:
-    """The candidates that may be shown, with item id and product JSON."""
+    """The candidates that may be shown, with item id and product JSON; of a group only the first."""
     for candidate, packed in zip(chunk, cards, strict=True):
         if packed is None:  # deleted since the model was built
             continue
         card = _decode_card(packed)
-        if card.is_showable(now) and card.item_id not in hidden:
+        if not card.is_showable(now) or card.item_id in hidden:
+            continue
+        if groups is None or groups.is_first(card.group_id):
             yield candidate, card.item_id, card.product
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import structlog
 from django.db import transaction
 
+from catalog import popularity
 from catalog import reading as catalog
 from events import reading as events
 from recomengine.lib import clock
@@ -71,6 +72,7 @@ def _run(tenant: TenantRef, run: ModelRun, progress: Progress) -> None:
         modelstore.prune(tenant, live.version if live else run.version)
     with _stage(run, "publishing", seconds):
         publishing.write(tenant, run.version, tables)
+        popularity.replace(tenant, building.visitors_of_items(data.items, data.interactions))
     run.report = {**report, "seconds": seconds}
     _finish(tenant, run)
 

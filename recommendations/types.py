@@ -37,11 +37,14 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlacementConfig:
-    """What a placement shows: strategies in the order they are asked, and how many items."""
+    """What a placement shows: strategies in the order they are asked, how many items, and whether only one variant of
+    each group.
+    """
 
     key: str
     cascade: tuple[str, ...]
     limit: int = DEFAULT_LIMIT
+    one_per_group: bool = True
 
 
 @dataclass(slots=True)

@@ -56,9 +56,18 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", "catalog/items", READ, others=200),
         Call("POST", "catalog/items", WRITE, ITEM | {"item_id": "new"}, others=201),
     ],
+    "catalog/search": [Call("GET", "catalog/search", READ, params={"q": MARK, "facets": "brand,category"}, others=200)],
     "catalog/items/batch": [
         Call("POST", "catalog/items/batch", WRITE, {"items": [{"item_id": MARK, "title": "x"}]}, others=200),
+        Call("GET", "catalog/items/batch", READ, thing="batch"),
+        Call("PUT", "catalog/items/batch", WRITE, {"title": "of another shop"}, others=201),
+        Call("PATCH", "catalog/items/batch", WRITE, {"title": "changed"}, thing="batch"),
+        Call("DELETE", "catalog/items/batch", WRITE, thing="batch"),
     ],
+    "catalog/quality": [Call("GET", "catalog/quality", READ, others=200)],
+    "catalog/quality/check": [Call("POST", "catalog/quality/check", WRITE, others=202)],
+    "catalog/quality/unknown_item": [Call("GET", "catalog/quality/unknown_item", READ, others=200)],
+    "catalog/quality/<str:code>": [Call("GET", "catalog/quality/missing_image", READ, others=200)],
     "catalog/items/<path:item_id>": [
         Call("GET", f"catalog/items/{MARK}", READ),
         Call("PUT", f"catalog/items/{MARK}", WRITE, {"title": "of another shop"}, others=201),
@@ -135,7 +144,8 @@ def api_routes() -> dict[str, URLPattern]:
 @pytest.fixture
 def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     """Shop A with a thing of its own behind every address."""
-    assert api_a.post("catalog/items", ITEM | {"item_id": MARK}).status == 201
+    for item_id in (MARK, "batch"):
+        assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
     new_key(tenant_a, name=MARK)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -72,14 +72,6 @@ class ItemsView(APIView):
         return Response(cards.product(item), status=201)
 
 
-class ItemBatchView(APIView):
-    @extend_schema(request=ItemBatchSchema, responses=ItemBatchResultSchema)
-    def post(self, request: Request) -> Response:
-        """Create or replace up to 500 items; each row succeeds or is rejected on its own."""
-        result = items.upsert_body(caller_of(request).tenant, request.body)
-        return Response(msgspec.to_builtins(result))
-
-
 class ItemView(APIView):
     @extend_schema(responses=ItemSchema)
     def get(self, request: Request, item_id: str) -> Response:
@@ -113,3 +105,17 @@ class ItemView(APIView):
             raise DomainError("invalid", "The body's item_id differs from the address.")
         item: ItemIn = parse_json(msgspec.json.encode(fields), ItemIn)
         return item
+
+
+_OF_ONE_ITEM = extend_schema(exclude=True)  # stands at `catalog/items/{item_id}` in the schema
+
+
+@extend_schema_view(get=_OF_ONE_ITEM, put=_OF_ONE_ITEM, patch=_OF_ONE_ITEM, delete=_OF_ONE_ITEM)
+class ItemBatchView(ItemView):
+    """Batches come by POST; every other method is for the item whose id is `batch`."""
+
+    @extend_schema(request=ItemBatchSchema, responses=ItemBatchResultSchema)
+    def post(self, request: Request, item_id: str) -> Response:
+        """Create or replace up to 500 items; each row succeeds or is rejected on its own."""
+        result = items.upsert_body(caller_of(request).tenant, request.body)
+        return Response(msgspec.to_builtins(result))

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from catalog import exporting, filters, reading
 from catalog.dashboard import browsing, forms
 from catalog.dashboard.browsing import Choice, Wanted
+from catalog.facets import Count
 from catalog.feeds.types import Format
 from catalog.filters import AnyOf, Condition, Op
 from catalog.search import Found, Search, Sort, search
@@ -88,7 +89,7 @@ def _facets(shop: Shop, state: Wanted, asked: Search, found: Found) -> list[Face
 
 
 def _counts(found: Found, name: str) -> dict[str, int]:
-    return {str(each.value): each.count for each in found.facets[name].values}
+    return {str(each.value): each.count for each in found.facets[name] if isinstance(each, Count)}
 
 
 def _inside(shop: Shop, category: str, asked: Search) -> dict[str, int]:

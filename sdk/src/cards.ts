@@ -54,11 +54,18 @@ function renderMedia(product: Product): Element {
   return media
 }
 
-function renderPrice({ price, sale_price, currency }: Product, config: Config): Element {
+function renderPrice(product: Product, config: Config): Element {
+  const { price, currency } = product
+  const sale = isOnSale(product, Date.now()) ? product.sale_price : null
   const format = (amount: string | null) => formatMoney(amount, currency || config.currency, config.locale)
-  const shown = element('span', 'price', format(sale_price ?? price))
-  if (sale_price && price) shown.append(element('del', 'price-before', format(price)))
+  const shown = element('span', 'price', format(sale ?? price))
+  if (sale && price) shown.append(element('del', 'price-before', format(price)))
   return shown
+}
+
+/** Whether the sale price, if there is one, is asked now (in milliseconds); a date that is none does not count. */
+export function isOnSale({ sale_starts_at, sale_ends_at }: Product, now: number): boolean {
+  return !(now < Date.parse(sale_starts_at ?? '')) && !(now >= Date.parse(sale_ends_at ?? ''))
 }
 
 function element(tag: string, name: string, text?: string): HTMLElement {

@@ -47,6 +47,9 @@ export interface Product {
   image_url: string
   price: string | null
   sale_price: string | null
+  /** Between these the sale price is asked, where they are given. */
+  sale_starts_at?: string | null
+  sale_ends_at?: string | null
   currency: string
   [field: string]: unknown
 }

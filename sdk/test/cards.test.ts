@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { initialsOf, webAddress } from '../src/cards'
+import { initialsOf, isOnSale, webAddress } from '../src/cards'
 import { formatMoney } from '../src/money'
+import type { Product } from '../src/recom'
 
 before(() => Object.defineProperty(globalThis, 'location', { value: { href: 'https://shop.test/a/b' }, configurable: true }))
 
@@ -29,4 +30,15 @@ test('money is written as the shop’s customers write it', () => {
   assert.equal(formatMoney('5', 'EUR', 'no_such_locale'), '5 EUR')
   assert.equal(formatMoney(null, 'EUR', 'en'), '')
   assert.equal(formatMoney('NaN', 'EUR', 'en'), '')
+})
+
+test('a sale price is asked between its dates', () => {
+  const now = Date.parse('2026-11-28T12:00:00Z')
+  const on = (sale_starts_at?: string | null, sale_ends_at?: string | null) => isOnSale({ sale_starts_at, sale_ends_at } as Product, now)
+  assert.equal(on(), true)
+  assert.equal(on(null, null), true)
+  assert.equal(on('2026-11-28T13:00:00+01:00', '2026-11-28T12:00:01Z'), true)
+  assert.equal(on('2026-11-28T12:00:01Z'), false)
+  assert.equal(on(null, '2026-11-28T12:00:00Z'), false)
+  assert.equal(on('soon', 'later'), true)
 })

@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from catalog import cards
-from catalog.types import Card
+from catalog.types import Card, groups_key
 from recomengine.lib import redis
 from tenants.types import TenantRef
 from tests.api import Api
@@ -121,6 +121,20 @@ def test_a_rebuild_shows_what_is_stored_and_nothing_else(api_a: Api, api_b: Api,
     redis.client().delete(key)
     assert cards.rebuild(tenant_a) == 5
     assert shown(tenant_a) == before
+
+
+def test_the_groups_of_variants_follow_what_is_stored(api_a: Api, tenant_a: TenantRef) -> None:
+    key = groups_key(tenant_a.slug)
+    for item_id, group in (("a", "g"), ("b", "g"), ("c", None)):
+        put(api_a, item_id, group_id=group)
+    assert redis.client().hgetall(key) == {b"a": b"g", b"b": b"g"}
+    put(api_a, "a")
+    put(api_a, "c", group_id="h")
+    assert redis.client().hgetall(key) == {b"b": b"g", b"c": b"h"}
+    api_a.call("DELETE", "catalog/items/b")
+    redis.client().hdel(key, "c")
+    cards.rebuild(tenant_a)
+    assert redis.client().hgetall(key) == {b"c": b"h"}
 
 
 @pytest.mark.parametrize(

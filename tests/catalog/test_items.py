@@ -61,6 +61,29 @@ def test_ids_may_hold_slashes_and_spaces(api_a: Api) -> None:
     assert api_a.get("catalog/items/a/b c").json["title"] == "Odd"
 
 
+def test_an_item_may_be_called_batch(api_a: Api) -> None:
+    assert api_a.call("PUT", "catalog/items/batch", data={"title": "A batch of biscuits"}).status == 201
+    assert api_a.get("catalog/items/batch").json["title"] == "A batch of biscuits"
+    assert batch(api_a, {"item_id": "batch", "title": "Biscuits"})["updated"] == 1
+    assert api_a.call("DELETE", "catalog/items/batch").status == 204
+
+
+def test_paths_of_categories_are_tidied(api_a: Api) -> None:
+    batch(api_a, {"item_id": "mug", "title": "Mug", "categories": ["Home>Kitchen >  Mugs", " Gifts "]})
+    assert api_a.get("catalog/items/mug").json["categories"] == ["Home > Kitchen > Mugs", "Gifts"]
+    for path in ("Home > ", "", ">", " > ".join("abcdefghijk")):
+        [refused] = batch(api_a, {"item_id": "mug", "title": "Mug", "categories": [path]})["rejected"]
+        assert (refused["code"], refused["pointer"]) == ("invalid", "/categories")
+
+
+def test_a_sale_has_dates(api_a: Api) -> None:
+    sale = {"sale_price": "5.00", "sale_starts_at": "2026-11-27T00:00:00+01:00", "sale_ends_at": "2026-11-30T23:59:59Z"}
+    batch(api_a, MUG | sale)
+    item = api_a.get("catalog/items/mug").json
+    assert (item["sale_starts_at"], item["sale_ends_at"]) == ("2026-11-26T23:00:00Z", "2026-11-30T23:59:59Z")
+    assert batch(api_a, MUG | sale)["unchanged"] == 1
+
+
 def test_a_batch_tells_what_became_of_each_row(api_a: Api) -> None:
     first = batch(api_a, MUG, {"item_id": "cup", "title": "Cup"})
     second = batch(

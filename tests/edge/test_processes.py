@@ -22,6 +22,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from recomengine.lib.asgi import MAX_BODY
+from recommendations import training
 from tenants import keys
 from tenants.models import Tenant
 from tenants.types import TenantRef
@@ -160,6 +161,29 @@ def test_a_revocation_reaches_every_worker_within_a_second(
         keys.revoke_key(tenants[0], str(api.key).split("_")[2])
         time.sleep(1)
         assert {api.get("recommendations").status for _ in range(20)} == {401}
+
+
+def test_an_item_that_may_not_be_shown_is_gone_from_every_worker_within_a_second(
+    environment: dict[str, str], tenant_a: TenantRef
+) -> None:
+    names = ["mug", "cup", "pot", "jam"]
+    with serving(environment) as (port, _):
+        api = Http(port, new_key(tenant_a))
+        api.post("catalog/items/batch", {"items": [{"item_id": name, "title": name} for name in names]})
+        api.post("events/batch", {"events": [{"type": "view", "visitor_id": "v", "item_id": name} for name in names]})
+        training.train(tenant_a)
+
+        def shown() -> set[str]:
+            answers = [api.get("recommendations", strategy="popular").json["items"] for _ in range(20)]
+            return {item["item_id"] for items in answers for item in items}
+
+        eventually(lambda: shown() == set(names))
+        past = "2020-01-01T00:00:00Z"
+        api.post("catalog/items/batch", {"items": [{"item_id": "mug", "title": "m", "availability": "out_of_stock"}]})
+        api.call("PATCH", "catalog/items/cup", {"expires_at": past})
+        api.call("DELETE", "catalog/items/pot")
+        time.sleep(1)
+        assert shown() == {"jam"}
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from recomengine.lib import clock
+from recommendations import training
+from tenants.types import TenantRef
 from tests.api import Api
-from tests.recommendations.conftest import ids, slate
+from tests.recommendations.conftest import ids, notice, slate, visit
 
 Change = Callable[[Api, str], Any]
 
@@ -113,3 +115,51 @@ def test_a_slate_is_filled_however_many_of_the_best_are_gone(shop: Api) -> None:
     deleted(shop, "lamp")
     answer = slate(shop, strategy="popular")
     assert (answer["items"], answer["empty_reason"]["code"]) == ([], "nothing_available")
+
+
+VARIANTS = [{"item_id": f"cup-{size}", "title": "Green mug", "group_id": "cup"} for size in "sml"]
+
+
+@pytest.fixture
+def variants(filled: Api, tenant_a: TenantRef, quick_training: None) -> Api:
+    """The tiny shop with three sizes of a cup, all seen with the mug, which is a variant as well, and with the pot."""
+    filled.post(
+        "catalog/items/batch", {"items": [*VARIANTS, {"item_id": "mug", "title": "Blue mug", "group_id": "mug"}]}
+    )
+    visits = [visit(f"g{n}", "mug", f"cup-{size}", "pot", days=30 + n) for n, size in enumerate("smlsml")]
+    filled.post("events/batch", {"events": [event for events in visits for event in events]})
+    training.train(tenant_a)
+    notice(filled)
+    return filled
+
+
+def test_of_a_group_one_variant_is_shown_the_best(variants: Api) -> None:
+    shown = ids(slate(variants, strategy="also_viewed", item_id="mug", limit=50))
+    assert len([item for item in shown if item.startswith("cup-")]) == 1
+    assert {"cup", "pot"} <= set(shown)
+
+
+def test_when_the_best_variant_is_gone_the_next_takes_its_place(variants: Api) -> None:
+    def sizes() -> list[str]:
+        shown = ids(slate(variants, strategy="also_viewed", item_id="mug", limit=50))
+        return [item for item in shown if item.startswith("cup-")]
+
+    [first] = sizes()
+    patched(availability="out_of_stock")(variants, first)
+    [second] = sizes()
+    assert first != second
+
+
+def test_no_variant_of_the_product_at_hand_is_shown(variants: Api) -> None:
+    asked = {"strategy": "similar", "limit": 50}
+    assert not [item for item in ids(slate(variants, item_id="cup-s", **asked)) if item.startswith("cup-")]
+    patched(group_id=None)(variants, "cup-s")
+    assert [item for item in ids(slate(variants, item_id="cup-s", **asked)) if item.startswith("cup-")]
+
+
+def test_a_placement_may_show_all_variants(variants: Api) -> None:
+    assert variants.call("PATCH", "placements/pdp", data={"one_per_group": False}).json["one_per_group"] is False
+    notice(variants)
+    shown = ids(slate(variants, placement="pdp", item_id="mug", limit=50))
+    assert [item for item in shown if item.startswith("cup-")] != []
+    assert {"cup-s", "cup-m", "cup-l"} <= set(shown)

@@ -85,7 +85,7 @@ def test_an_answer_is_two_reads(shop: Api, reads: list[list[str]]) -> None:
     slate(shop, placement="pdp", item_id="mug", visitor_id="v1")
     del reads[:]
     assert ids(slate(shop, placement="pdp", item_id="mug", visitor_id="v1"))
-    assert reads == [["HMGET"] * 5, ["HMGET"]]
+    assert reads == [["HMGET"] * 6, ["HMGET"]]  # the last of the first are the variants' groups
 
 
 def test_a_history_is_read_with_its_neighbours(shop: Api, reads: list[list[str]]) -> None:

@@ -24,7 +24,7 @@ CARDS = st.builds(
     available=st.booleans(),
     published_at=st.sampled_from([0, int(NOW) - 1, int(NOW), int(NOW) + 1]),
     expires_at=st.sampled_from([0, 0, int(NOW), int(NOW) + 1, int(NOW) - 5]),
-    group_id=st.just(""),
+    group_id=st.sampled_from(["", "", "g1", "g2", "g3"]),
     product=st.just(b"{}"),
 )
 LISTS = st.lists(st.integers(0, len(NAMES) - 1), unique=True, max_size=25)
@@ -47,9 +47,14 @@ class Shop:
             return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
         assert name == "HMGET"
         key, *fields = arguments
+        if key.endswith(":groups"):
+            return [group.encode() if (group := self.group(field)) else None for field in fields]
         if key.endswith(":items"):
             return [msgspec.msgpack.encode(self.cards[field]) if field in self.cards else None for field in fields]
         return [self.packed(field) for field in fields]
+
+    def group(self, item_id: str) -> str:
+        return next((card.group_id for card in self.cards.values() if card.item_id == item_id), "")
 
     def packed(self, field: str) -> bytes | None:
         neighbours = self.lists.get(field)
@@ -84,6 +89,7 @@ PLACEMENTS = st.builds(
     key=st.just("here"),
     cascade=st.lists(st.sampled_from(list(STRATEGIES)), unique=True, min_size=1).map(tuple),
     limit=st.integers(1, 12),
+    one_per_group=st.booleans(),
 )
 
 
@@ -114,6 +120,20 @@ def test_a_slate_shows_only_what_may_be_shown_each_once_up_to_the_limit(
         assert by_name[item_id].published_at <= NOW
         assert by_name[item_id].expires_at == 0 or by_name[item_id].expires_at > NOW
     assert (slate.empty_reason is None) == bool(shown)
+
+
+@given(shops(), QUERIES, PLACEMENTS)
+def test_of_a_group_one_is_shown_and_none_of_what_is_at_hand(
+    shop: Shop, query: Query, placement: PlacementConfig
+) -> None:
+    slate, _ = run(shop, query, placement)
+    groups = [group for _, item_id, _ in slate.items if (group := shop.group(item_id))]
+    if placement.one_per_group:
+        assert len(groups) == len(set(groups))
+        assert not set(groups) & {shop.group(item_id) for item_id in (*query.items, *query.session_items)}
+    else:
+        every, _ = run(shop, replace(query, limit=MAX_LIMIT), replace(placement, one_per_group=True))
+        assert len(slate.items) >= min(len(every.items), query.limit or placement.limit)
 
 
 @given(shops(), QUERIES, PLACEMENTS)

@@ -1,0 +1,25 @@
+"""What is found by looking at events and the catalogue together."""
+
+from django.db import models
+
+
+class QualityCheck(models.Model):
+    """When the events were last compared with the catalogue, and since when they were looked at. One row."""
+
+    checked_at = models.DateTimeField()
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.checked_at)
+
+
+class UnknownItem(models.Model):
+    """An item that events name and the catalogue does not hold, as of the last check."""
+
+    item_id = models.CharField(max_length=128, unique=True, db_collation="C")
+    events = models.PositiveIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.item_id
