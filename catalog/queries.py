@@ -43,12 +43,14 @@ _NEAR: Final = """
 class Query:
     """The text as tsqueries: `every` asks for all of the words, `some` for one of them, both for ids that begin so.
 
-    `typed` is the text itself in lower case, `corrections` are the words that stand for a mistyped one.
+    `ranking` tells how well an item fits: a whole word fits better than the beginning of one. `typed` is the text
+    itself in lower case, `corrections` are the words that stand for a mistyped one.
     """
 
     typed: str
     every: str
     some: str
+    ranking: str
     corrections: Mapping[str, list[str]]
 
 
@@ -63,27 +65,32 @@ class _Word:
     def is_mistyped(self) -> bool:
         return not (self.is_known or self.is_begun) and spelling.may_be_corrected(self.text)
 
-    def tsquery(self, *, may_go_on: bool) -> str:
+    def forms(self) -> list[str]:
         forms = [form for word, stems in self.nearest.items() for form in (word, *stems)] or [self.text, *self.stems]
-        if (may_go_on or (self.is_begun and not self.is_known)) and not self.nearest:
-            forms = [form for form in forms if not form.startswith(self.text)]
-            return " | ".join([f"{_quoted(self.text)}:*", *map(_quoted, forms)])
-        return " | ".join(map(_quoted, dict.fromkeys(forms)))
+        return list(dict.fromkeys(forms))
+
+    def tsquery(self, *, may_go_on: bool, is_ranking: bool = False) -> str:
+        forms, beginning = self.forms(), f"{_quoted(self.text)}:*"
+        if self.nearest or (self.is_known and not may_go_on) or not (may_go_on or self.is_begun):
+            return " | ".join(map(_quoted, forms))
+        others = [form for form in forms if is_ranking or not form.startswith(self.text)]  # the beginning covers these
+        return " | ".join([beginning, *map(_quoted, others)])
 
 
 def understand(text: str, locale: str) -> Query | None:
     """The query of a text in the shop's language; None if it holds nothing that an item could have."""
-    text = text[:MAX_TEXT].lower()
+    text = text[:MAX_TEXT].lower().replace("\x00", " ")
     typed, words = " ".join(text.split()), _words(terms.words(text), locale)
     telling = [word for word in words if word.stems] or words
     parts = [word.tsquery(may_go_on=word is words[-1]) for word in telling]
-    may_be_id = typed.isascii() and typed.isprintable() and len(typed) <= MAX_ID
+    may_be_id = typed and typed.isascii() and typed.isprintable() and len(typed) <= MAX_ID
     ids = [f"{_quoted(typed)}:*"] if may_be_id and f"{_quoted(typed)}:*" not in parts else []
     if not parts and not ids:
         return None
     every = [" & ".join(f"({part})" for part in parts)] if parts else []
+    ranking = [word.tsquery(may_go_on=word is words[-1], is_ranking=True) for word in telling] or ids
     corrections = {word.text: list(word.nearest) for word in words if word.nearest}
-    return Query(typed, " | ".join(every + ids), " | ".join(parts + ids), corrections)
+    return Query(typed, " | ".join(every + ids), " | ".join(parts + ids), " | ".join(ranking), corrections)
 
 
 def _words(text: str, locale: str) -> list[_Word]:

@@ -110,7 +110,7 @@ def _found(asked: Search, query: Query | None) -> Found:
 def _first(asked: Search, query: Query | None, where: Sql, number: int, at: datetime) -> list[int]:
     """The ids of the first items in their order: so many that facets seldom need to look for the others."""
     if query and asked.sort == Sort.RELEVANCE:
-        sql, params = _RANKED.format(where=where.text), _of_ranked(query, asked.text.strip(), where)
+        sql, params = _RANKED.format(where=where.text), _of_ranked(query, asked.text.strip().replace("\x00", ""), where)
     else:
         order = _order(asked.sort, at)
         sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC LIMIT %s"  # noqa: S608
@@ -147,7 +147,7 @@ _RANKED: Final = """
 
 def _of_ranked(query: Query, text: str, where: Sql) -> list[Any]:
     typed = query.typed
-    return [*where.params, RANKED, text, *where.params, text, typed, typed, query.every, typed]
+    return [*where.params, RANKED, text, *where.params, text, typed, typed, query.ranking, typed]
 
 
 def _products(ids: Sequence[int]) -> list[dict[str, Any]]:

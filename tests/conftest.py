@@ -25,9 +25,8 @@ from tests.api import Api, start_edge
 
 TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
-    "catalog_documentslanguage", "catalog_item",
-    "analytics_unknownitem", "analytics_qualitycheck", "events_event", "events_eventkey",
-    "recommendations_modelrun", "recommendations_placement",
+    "catalog_documentslanguage", "catalog_item", "analytics_unknownitem", "analytics_qualitycheck", "events_event",
+    "events_eventkey", "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
 
 PUBLIC_TABLES = (  # those that refer to others come first

