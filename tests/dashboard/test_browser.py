@@ -27,6 +27,12 @@ PAGES = [
     "/previewer/",
     "/previewer/?item=mug&visitor=v-77",
     "/previewer/?q=red",
+    "/catalog/",
+    "/catalog/?q=red&category=Kitchen&min=1",
+    "/catalog/?q=zzzz",
+    "/catalog/imports/",
+    "/catalog/sources/",
+    "/catalog/items/mug/",
     "/shops/",
     "/account/",
     "/account/email/",
@@ -54,6 +60,7 @@ OWNERS_PAGES = [
     "/audit/",
     "/audit/?since=2300-01-01",
     "/shops/new/",
+    "/catalog/import/",
 ]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 
