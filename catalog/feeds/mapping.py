@@ -78,6 +78,8 @@ def check(mapping: Mapping) -> None:
     taken: dict[str, str] = {}
     for column, target in mapping.items():
         field = target.field
+        if "\x00" in column or "\x00" in field:
+            raise ValueError("No name of a column or an attribute holds a NUL character.")
         if (field.startswith(ATTRIBUTE) and field != ATTRIBUTE) or field in {"", "attributes", "categories"}:
             continue
         if field not in FIELDS:
