@@ -25,7 +25,7 @@ from tenants import tenancy
 from tenants.types import TenantRef
 
 RANKED: Final = 1_000
-COUNTED: Final = 10_000
+COUNTED: Final = 5_000
 
 
 class Sort(StrEnum):
