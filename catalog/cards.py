@@ -99,6 +99,15 @@ def rebuild(tenant: TenantRef) -> int:
     return len(stored)
 
 
+def drop_gone(tenant: TenantRef) -> None:
+    """Drop the cards of items that are gone."""
+    with tenancy.use(tenant):
+        stored = set(Item.objects.values_list("pk", flat=True))
+    gone = sorted({int(pk) for pk in redis.client().hkeys(cards_key(tenant.slug))} - stored)
+    for start in range(0, len(gone), _CHUNK):
+        refresh(tenant, gone[start : start + _CHUNK])
+
+
 def card(item: Row) -> Card:
     """What the serving path needs of an item."""
     return Card(

@@ -1,11 +1,13 @@
 """What a person needs to recognise an item; `catalog/search.py` finds them by words."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from catalog import cards
 from catalog.models import Item
+from recomengine.lib import clock
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -18,11 +20,20 @@ class ItemSummary(msgspec.Struct, frozen=True):
     currency: str
     price: str | None = None
     sale_price: str | None = None
+    sale_starts_at: datetime | None = None
+    sale_ends_at: datetime | None = None
     image_url: str = ""
     url: str = ""
     brand: str = ""
     availability: str = "in_stock"
     categories: list[str] = []
+
+    @property
+    def on_sale(self) -> bool:
+        """Whether the sale price is the one to pay just now."""
+        now = clock.now()
+        begun = self.sale_starts_at is None or self.sale_starts_at <= now
+        return self.sale_price is not None and begun and (self.sale_ends_at is None or now < self.sale_ends_at)
 
 
 summary_of_product = msgspec.json.Decoder(ItemSummary).decode
@@ -38,7 +49,7 @@ def find_all(tenant: TenantRef, item_ids: Sequence[str]) -> list[ItemSummary]:
     """Those of the items that exist, in the order asked for."""
     wanted = [item_id for item_id in item_ids if "\x00" not in item_id]
     with tenancy.use(tenant):
-        found = {item.item_id: _summary(item) for item in Item.objects.filter(item_id__in=wanted)}
+        found = {item.item_id: summary(item) for item in Item.objects.filter(item_id__in=wanted)}
     return [found[item_id] for item_id in wanted if item_id in found]
 
 
@@ -52,8 +63,9 @@ def missing(tenant: TenantRef, item_ids: Sequence[str]) -> list[str]:
 def newest(tenant: TenantRef, limit: int) -> list[ItemSummary]:
     """The items that were added last."""
     with tenancy.use(tenant):
-        return [_summary(item) for item in Item.objects.order_by("-pk")[:limit]]
+        return [summary(item) for item in Item.objects.order_by("-pk")[:limit]]
 
 
-def _summary(item: Item) -> ItemSummary:
+def summary(item: Item) -> ItemSummary:
+    """What a person needs to recognise a stored item."""
     return msgspec.convert(cards.product(item), ItemSummary)

@@ -1,6 +1,6 @@
 """A shop's items, the feeds they come from, and the imports of those."""
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from catalog.feeds.types import Format
+from recomengine.lib import clock
 
 
 class ItemManager(models.Manager["Item"]):
@@ -127,6 +128,16 @@ class Source(models.Model):
         return self.key
 
 
+class ImportQuerySet(models.QuerySet["Import"]):
+    def pending(self) -> Self:
+        """Those that are not over: under way or interrupted first, then those that wait, in their order."""
+        first = models.Case(models.When(status=Import.Status.RUNNING, then=0), default=1)
+        return self.filter(status__in=Import.PENDING).order_by(first, "pk")
+
+    def over(self) -> Self:
+        return self.exclude(status__in=Import.PENDING)
+
+
 class Import(models.Model):
     """One reading of a feed into the catalogue: how far it is and what became of the rows.
 
@@ -140,6 +151,8 @@ class Import(models.Model):
         COMPLETED = "completed"
         FAILED = "failed"
         CANCELLED = "cancelled"
+
+    PENDING: ClassVar = (Status.QUEUED, Status.RUNNING)
 
     source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, blank=True, related_name="imports")
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
@@ -166,11 +179,28 @@ class Import(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    objects = ImportQuerySet.as_manager()
+
     class Meta:
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"{self.pk} ({self.status})"
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in self.PENDING
+
+    def end(self, status: str, code: str = "", message: str = "") -> None:
+        """Say how it ended; to be saved."""
+        self.status, self.error_code, self.error, self.finished_at = status, code, message, clock.now()
+
+    @property
+    def share(self) -> float | None:
+        """How much of the file was read, 0 to 1; None before its size is known."""
+        if self.status == self.Status.COMPLETED:
+            return 1.0
+        return round(min(self.bytes_read / self.bytes_total, 1.0), 4) if self.bytes_total else None
 
 
 class RejectedRow(models.Model):

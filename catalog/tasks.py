@@ -1,10 +1,29 @@
-"""Background work of the catalogue."""
+"""Background work: importing, starting what is due, clearing up after it, and making search documents anew."""
 
 from celery import shared_task
 
 from catalog import rebuilding
+from catalog.importing import queueing, running, scheduling
 from tenants import directory
 from tenants.types import TenantRef
+
+
+@shared_task(name=queueing.RUN)
+def run_imports(slug: str) -> None:
+    """Run a tenant's imports that wait or were interrupted; while a process is at it, there is nothing to do."""
+    running.run_pending(directory.get(slug))
+
+
+@shared_task(name="catalog.tend_imports")
+def tend_imports() -> None:
+    """Import the sources that are due, and go on with what nobody runs."""
+    directory.for_each(scheduling.tend)
+
+
+@shared_task(name="catalog.tidy_imports")
+def tidy_imports() -> None:
+    """Remove what is kept of imports that ended long ago."""
+    directory.for_each(scheduling.tidy)
 
 
 @shared_task(name="catalog.rebuild_stale_search")

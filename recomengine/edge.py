@@ -37,6 +37,7 @@ from recomengine.lib.asgi import (  # noqa: E402
 )  # fmt: skip
 from recomengine.lib.errors import DomainError  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
+from recomengine.lib.uploads import MARGIN  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
 from tenants import people, tokens  # noqa: E402
 from tenants.keycache import KeyCache  # noqa: E402
@@ -44,6 +45,7 @@ from tenants.keys import only, presented_bearer, presented_key  # noqa: E402
 from tenants.limits import Leases  # noqa: E402
 from tenants.live import LiveStates  # noqa: E402
 from tenants.types import Caller, LiveState  # noqa: E402
+from tenants.types import Scope as TenantScope  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,8 @@ RECOMMENDATIONS = "/api/v1/recommendations"
 HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "POST"})} | {
     path: frozenset({"POST"}) for path in events_hot.PATHS
 }
+
+UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview"})
 
 
 class Edge:
@@ -108,6 +112,21 @@ class Edge:
         caller = await asyncio.to_thread(_person, token, named)
         return caller, await self.states.get(caller.tenant.slug)
 
+    async def allowed_upload(self, request: Request) -> tuple[int, DomainError | None]:
+        """How much may be sent: files by those only who may import them; and what the others are told."""
+        try:
+            caller, _ = await self.authenticate(request)
+            if caller.suspended:
+                raise DomainError("tenant_suspended")
+            if not caller.allows(TenantScope.WRITE):
+                raise DomainError("forbidden", f"{caller.title} may not do that.")
+        except DomainError as error:
+            return settings.DATA_UPLOAD_MAX_MEMORY_SIZE, error
+        except (RedisUnavailable, OperationalError, InterfaceError) as error:
+            log.warning("server away", path=request.path, error=str(error))
+            return settings.DATA_UPLOAD_MAX_MEMORY_SIZE, DomainError("store_unavailable", retry_after=2)
+        return settings.MAX_IMPORT_BYTES + MARGIN, None
+
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request.of(scope)
         if request.method == "OPTIONS":
@@ -140,6 +159,10 @@ def refuse_plain_http(request: Request) -> None:
         raise DomainError("insecure_transport")
 
 
+def is_form(request: Request) -> bool:
+    return (request.header(b"content-type") or "").lower().startswith("multipart/form-data")
+
+
 def _person(token: str, named: str | None) -> Caller:
     try:
         return people.caller(tokens.person_of(token), named)
@@ -165,8 +188,12 @@ class Application:
 
     async def _hand_over(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have Django answer, which would put a body of any length on disk before it looks at it."""
+        request, most, refusal = Request.of(scope), settings.DATA_UPLOAD_MAX_MEMORY_SIZE, None
+        if request.method == "POST" and request.path in UPLOADS and is_form(request):
+            self.edge = self.edge or Edge()
+            most, refusal = await self.edge.allowed_upload(request)
         try:
-            await self.django(scope, limited(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), send)
+            await self.django(scope, limited(receive, most, request.length, refusal), send)
         except DomainError as error:
             await respond(send, Request.of(scope), problem_response(error))
 

@@ -6,6 +6,7 @@ used. `RECOMENGINE_ENV=production` refuses to start with a default secret or wit
 
 import hashlib
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,6 +49,14 @@ def server_url(name: str, local: str) -> str:
     return value or local
 
 
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """IP networks from the environment, written 10.1.0.0/16 and separated by commas."""
+    try:
+        return [ip_network(each) for each in env.list(name, default=[])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
+
+
 SECRET_KEY = secret("DJANGO_SECRET_KEY")
 SECRET_KEY_FALLBACKS: list[str] = env.list("DJANGO_OLD_SECRET_KEYS", default=[])
 API_KEY_PEPPER = secret("RECOMENGINE_API_KEY_PEPPER")
@@ -72,6 +81,9 @@ CSRF_TRUSTED_ORIGINS = [DASHBOARD_URL]
 DATABASE_URL = server_url("DATABASE_URL", paths.database_url(BASE_DIR))
 REDIS_URL = server_url("REDIS_URL", paths.redis_url(BASE_DIR))
 MODEL_STORE = Path(env.str("RECOMENGINE_MODEL_STORE", default=str(BASE_DIR / ".local" / "models")))
+IMPORT_STORE = Path(env.str("RECOMENGINE_IMPORT_STORE", default=str(BASE_DIR / ".local" / "imports")))
+MAX_IMPORT_BYTES = env.int("RECOMENGINE_MAX_IMPORT_BYTES", default=2147483648)
+IMPORT_NETWORKS = networks("RECOMENGINE_IMPORT_NETWORKS")
 
 
 def database(url: str) -> dict[str, Any]:
@@ -118,6 +130,8 @@ CELERY_BEAT_SCHEDULE = {
     "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
     "check-data-quality": {"task": "analytics.check_quality", "schedule": timedelta(hours=1)},
     "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
+    "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
+    "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
 }
 
@@ -304,6 +318,11 @@ STORAGES = {
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "recomengine.lib.uploads.LimitedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # --- API ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -332,6 +351,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "TenantStatusEnum": "tenants.models.Tenant.Status",
+        "ImportStatusEnum": "catalog.models.Import.Status",
         "RunStatusEnum": "recommendations.models.ModelRun.Status",
         "KeyStatusEnum": ["active", "expired", "revoked"],
         "KeyTypeEnum": ["pub", "ro", "rw"],

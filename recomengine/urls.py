@@ -32,6 +32,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("tenants.dashboard_urls")),
     path("", include("analytics.dashboard_urls")),
+    path("", include("catalog.dashboard_urls")),
     path("", include("recommendations.dashboard_urls")),
 ]
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from catalog.reading import ItemContent
 from recommendations.algorithms import baskets, content, coview, popularity
 from recommendations.algorithms.engine import open_engine
-from recommendations.algorithms.types import INTERACTIONS, CatalogItem
+from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES, CatalogItem
 from recommendations.modelstore import SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
@@ -63,6 +63,18 @@ def numbered(items: Sequence[ItemContent], events: pa.Table) -> pa.Table:
     item = numbers.take(pc.index_in(events["item_id"].combine_chunks(), value_set=ids))
     table = events.drop_columns("item_id").append_column("item", item)
     return table.filter(pc.is_valid(item)).select(INTERACTIONS.names).cast(INTERACTIONS.to_pyarrow())
+
+
+def visitors_of_items(items: Sequence[ItemContent], events: pa.Table) -> dict[int, int]:
+    """How many visitors wanted each item in the period of what is popular, by the catalogue's numbers."""
+    known = numbered(items, events)
+    known = known.filter(pc.is_in(known["type"], pa.array(POSITIVE_TYPES)))
+    if not known.num_rows:
+        return {}
+    since = pc.subtract(pc.max(known["occurred_at"]), pa.scalar(POPULAR_OVER))
+    recent = known.filter(pc.greater_equal(known["occurred_at"], since))
+    counted = recent.group_by("item").aggregate([("visitor", "count_distinct")])
+    return dict(zip(counted["item"].to_pylist(), counted["visitor_count_distinct"].to_pylist(), strict=True))
 
 
 def report(tables: dict[str, pa.Table], events: pa.Table, known: pa.Table, setting: str) -> Report:

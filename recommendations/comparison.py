@@ -1,7 +1,7 @@
 """The slates of a placement and of every strategy for one context, side by side, as a person reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -94,21 +94,20 @@ def context(tenant: TenantRef, item_id: str | None, visitor_id: str | None, sinc
 def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Comparison:
     """The placement's slate as the serving path answers it, and each strategy's that the context can feed, alone."""
     served = preview.slate(tenant, Query(placement.key, items=asked.items, visitor_id=asked.visitor_id))
-    alone = [
-        preview.slate(
-            tenant, Query(strategy=name, items=asked.items, visitor_id=asked.visitor_id, limit=CARDS, fill=False)
-        )
-        for name in strategies_for(asked)
-    ]
-    titles = _titles_of_reasons(tenant, [served, *alone])
-    recipes = [STRATEGIES[slate.strategy] for slate in alone]
-    shown = [
-        _shown(recipe.title, recipe.description, slate, asked, titles)
-        for recipe, slate in zip(recipes, alone, strict=True)
-    ]
+    slates = _alone(tenant, asked, strategies_for(asked))
+    titles = _titles_of_reasons(tenant, [served, *slates])
+    shown = [_shown_alone(slate, asked, titles) for slate in slates]
     whole = _shown(placement.key, "", served, asked, titles)
     cascade = [STRATEGIES[name].title for name in placement.cascade if name in STRATEGIES]
     return Comparison(placement, cascade, whole, shown, served.model_version, api_query(asked, placement))
+
+
+def neighbours(tenant: TenantRef, item: ItemSummary) -> list[Shown]:
+    """What each strategy that starts from a product would show beside this one, alone."""
+    asked = Context(item, None, [])
+    slates = _alone(tenant, asked, [each.name for each in STRATEGIES.values() if each.anchors == Anchors.ITEMS])
+    titles = _titles_of_reasons(tenant, slates)
+    return [_shown_alone(slate, asked, titles) for slate in slates]
 
 
 def strategies_for(asked: Context) -> list[str]:
@@ -129,6 +128,17 @@ def best_known(tenant: TenantRef, limit: int) -> list[ItemSummary]:
     """A few items to begin with: the popular ones, or the newest of the catalogue while there is no model."""
     popular = preview.slate(tenant, Query(strategy="popular", limit=limit, fill=False))
     return [finding.summary_of_product(product) for _, _, product in popular.items] or finding.newest(tenant, limit)
+
+
+def _alone(tenant: TenantRef, asked: Context, strategies: Sequence[str]) -> list[Slate]:
+    """What each of the strategies would show with no other to fill it up."""
+    context = Query(items=asked.items, visitor_id=asked.visitor_id, limit=CARDS, fill=False)
+    return [preview.slate(tenant, replace(context, strategy=name)) for name in strategies]
+
+
+def _shown_alone(slate: Slate, asked: Context, titles: Mapping[str, str]) -> Shown:
+    recipe = STRATEGIES[slate.strategy]
+    return _shown(recipe.title, recipe.description, slate, asked, titles)
 
 
 def _shown(title: str, description: str, slate: Slate, asked: Context, titles: Mapping[str, str]) -> Shown:

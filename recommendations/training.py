@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 import structlog
 from django.db import transaction
 
+from catalog import popularity
 from catalog import reading as catalog
 from events import reading as events
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from recomengine.lib.postgres import connect
+from recomengine.lib.postgres import held
 from recommendations import building, modelstore, publishing, runs, versions
 from recommendations.building import Progress
 from recommendations.models import ModelRun
@@ -71,6 +72,7 @@ def _run(tenant: TenantRef, run: ModelRun, progress: Progress) -> None:
         modelstore.prune(tenant, live.version if live else run.version)
     with _stage(run, "publishing", seconds):
         publishing.write(tenant, run.version, tables)
+        popularity.replace(tenant, building.visitors_of_items(data.items, data.interactions))
     run.report = {**report, "seconds": seconds}
     _finish(tenant, run)
 
@@ -124,10 +126,7 @@ def _stage(run: ModelRun, name: str, seconds: dict[str, float]) -> Iterator[None
 @contextmanager
 def _alone(tenant: TenantRef) -> Iterator[None]:
     """Hold the tenant's training lock for the block; the lock dies with the process."""
-    with connect(autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [f"train:{tenant.slug}"]
-        ).fetchone()
-        if row is None or not row[0]:
+    with held(f"train:{tenant.slug}") as is_alone:
+        if not is_alone:
             raise DomainError("training_in_progress")
         yield

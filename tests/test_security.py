@@ -17,11 +17,29 @@ from tests.conftest import new_key
 from tests.test_isolation import routes
 
 ANYBODY, PERSON = "anybody", "person"
-MEMBER, MANAGE, KEYS, OWN = Scope.READ, Scope.MANAGE, Scope.KEYS, Scope.OWN
+MEMBER, WRITE, MANAGE, KEYS, OWN = Scope.READ, Scope.WRITE, Scope.MANAGE, Scope.KEYS, Scope.OWN
 PAGES: dict[str, str | Scope] = {
     "": MEMBER,
     "previewer/": MEMBER,
     "previewer/search/": MEMBER,
+    "catalog/": MEMBER,
+    "catalog/items/<path:item_id>/": MEMBER,
+    "catalog/export/<str:format>/": MEMBER,
+    "catalog/import/": WRITE,
+    "catalog/import/<str:token>/": WRITE,
+    "catalog/imports/": MEMBER,
+    "catalog/imports/<int:import_id>/": MEMBER,
+    "catalog/imports/<int:import_id>/errors.csv": MEMBER,
+    "catalog/imports/<int:import_id>/cancel/": WRITE,
+    "catalog/imports/<int:import_id>/resume/": WRITE,
+    "catalog/quality/": MEMBER,
+    "catalog/quality/check/": WRITE,
+    "catalog/quality/unknown_item/": MEMBER,
+    "catalog/quality/<str:code>/": MEMBER,
+    "catalog/sources/": MEMBER,
+    "catalog/sources/<str:key>/": WRITE,
+    "catalog/sources/<str:key>/run/": WRITE,
+    "catalog/sources/<str:key>/delete/": WRITE,
     "keys/": MEMBER,
     "keys/new/": KEYS,
     "keys/<str:key_id>/rotate/": KEYS,
@@ -86,9 +104,9 @@ TLS = override_settings(
 def address(route: str) -> str:
     """An address of that route, about a thing that is not there."""
     found = route.replace("(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)", "a-b").replace(r"(?P<key>[-:\w]+)", "x")
-    return "/" + re.sub("<str:[a-z_]+>", "0123456789ab", re.sub("<int:[a-z_]+>", "0", found)).replace("^", "").strip(
-        "$"
-    )
+    return "/" + re.sub("<(str|path):[a-z_]+>", "0123456789ab", re.sub("<int:[a-z_]+>", "0", found)).replace(
+        "^", ""
+    ).strip("$")
 
 
 def at_browser(shop: TenantRef, role: Role = Role.OWNER, **fields: Any) -> Client:

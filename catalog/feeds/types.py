@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
+
+MAX_ROW: Final = 5_000_000
+"""Characters (bytes, of JSON) of one row, as of a request to the API: what does not end before is not read on."""
 
 
 class Format(StrEnum):
@@ -21,7 +24,8 @@ class Format(StrEnum):
 class Record:
     """One row of a feed: its columns as they stand there, and the line (from 1) on which it begins.
 
-    A value is a text, or in formats that have them a list, an object, a number or a flag.
+    A value is a text, or in formats that have them a list, an object, a number or a flag. In a JSON document, which
+    may be one long line, `line` is the number of the object.
     """
 
     line: int
@@ -59,6 +63,7 @@ Kind = Literal["text", "number", "boolean", "list"]
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a column goes: a field of the item, `attributes.<name>`, or nowhere (`""`).
 
+    Two more fields exist: `attributes` takes an object (or its JSON), `sale_price_effective_date` both ends of a sale.
     `kind` is the type of an attribute made of a text.
     """
 
@@ -68,3 +73,19 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 Mapping = dict[str, Target]
 """By column; what it does not name goes where `catalog.feeds.mapping.proposed` would put it."""
+
+
+def shown(value: Any) -> str:
+    """A wrong value to show beside what is wrong with it: at most 200 characters, none that cannot be stored."""
+    if isinstance(value, str | bytes):
+        text = value[:800] if isinstance(value, str) else value[:800].decode("utf-8", "replace")
+    else:
+        text = _written(value)
+    return text.replace("\x00", "\ufffd").strip()[:200]
+
+
+def _written(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError:
+        return "(nested too deeply to be shown)"

@@ -95,7 +95,7 @@ def field_errors(detail: Any, pointer: str = "") -> list[FieldError]:
 
 
 class CursorPages(BasePagination):
-    """`?limit=&cursor=` → `{"results", "next", "previous"}`, in descending order of the primary key.
+    """`?limit=&cursor=` → `{"results", "next", "previous"}`, in descending order of the primary key, or in ascending.
 
     A cursor is the key of the row at a page's end, and the direction from it. Keys are compared whole, so that any
     number of rows may share the first column of one. Cursors are signed: nobody else makes one up.
@@ -104,15 +104,19 @@ class CursorPages(BasePagination):
     limit = 50
     max_limit = 500
 
+    def __init__(self, *, ascending: bool = False) -> None:
+        self._ascending = ascending
+
     def paginate_queryset(
         self, queryset: "QuerySet[M, Row]", request: Request, view: APIView | None = None
     ) -> list[Row]:
         self._url, limit = request.build_absolute_uri(), self._limit(request)
         cursor = self._cursor(request)
         backward = cursor is not None and cursor[0]
+        upward = backward != self._ascending
         if cursor is not None:
-            queryset = queryset.filter(**{"pk__gt" if backward else "pk__lt": cursor[1]})
-        found = list(queryset.order_by("pk" if backward else "-pk")[: limit + 1])
+            queryset = queryset.filter(**{"pk__gt" if upward else "pk__lt": cursor[1]})
+        found = list(queryset.order_by("pk" if upward else "-pk")[: limit + 1])
         more, rows = len(found) > limit, found[:limit]
         if backward:
             rows.reverse()

@@ -53,6 +53,12 @@ class Request:
         return [value for found, value in parameters(self.query) if found == name]
 
     @property
+    def length(self) -> int:
+        """The bytes of the body as announced; 0 if they are not."""
+        announced = self.header(b"content-length") or ""
+        return int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 20 else 0
+
+    @property
     def origin(self) -> str | None:
         return self.header(b"origin")
 
@@ -102,11 +108,11 @@ async def _joined(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def limited(receive: Receive, most: int) -> Receive:
-    """The same messages, until the body exceeds `most` bytes: then `payload_too_large`.
+def limited(receive: Receive, most: int, announced: int = 0, refusal: DomainError | None = None) -> Receive:
+    """The same messages, until the body exceeds `most` bytes or is announced to: then `payload_too_large`.
 
-    Up to `DISCARDED` bytes more are read first, because a client that is still sending when the connection closes sees
-    that it broke, and not the refusal.
+    `refusal` is raised in its place. Up to `DISCARDED` bytes more are read first, because a client that is still
+    sending when the connection closes sees that it broke, and not the refusal.
     """
     size = 0
 
@@ -114,12 +120,12 @@ def limited(receive: Receive, most: int) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size <= most:
+        if max(size, announced) <= most:
             return message
         while message.get("more_body", False) and size <= most + DISCARDED:
             message = await receive()
             size += len(message.get("body", b""))
-        raise DomainError("payload_too_large", f"A body holds at most {most // 1024 // 1024} MB.")
+        raise refusal or DomainError("payload_too_large", f"A body holds at most {most // 1024 // 1024} MB.")
 
     return counted
 

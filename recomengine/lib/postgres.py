@@ -1,6 +1,8 @@
 """Plain psycopg connections, for what the ORM is not for: COPY in and out of a named schema."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import psycopg
 from django.db import connections
@@ -28,3 +30,31 @@ def lock_until_commit(name: str) -> None:
     """Wait until nobody else holds the lock of that name, then hold it to the end of Django's transaction."""
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+_IS_HELD: Final = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks, hashtextextended(%s, 0) AS name
+        WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND classid::bigint = (name >> 32) & 4294967295 AND objid::bigint = name & 4294967295
+    )
+"""
+
+
+@contextmanager
+def held(name: str) -> Iterator[bool]:
+    """Try to hold the lock of that name for the block, and tell whether it is; it ends with the process at the latest.
+
+    It has a connection of its own, because it outlives transactions.
+    """
+    with connect(autocommit=True) as connection:
+        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
+        yield bool(row and row[0])
+
+
+def is_held(name: str) -> bool:
+    """Whether a process holds the lock of that name now."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(_IS_HELD, [name])
+        return bool(cursor.fetchone()[0])

@@ -2,14 +2,17 @@
 
 import re
 import zlib
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django import template
+from django.utils.timesince import timesince
 
 register = template.Library()
 
 HUES: Final = 12
+BRIEF: Final = 80
 SYMBOLS: Final = {
     "EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "BRL": "R$", "AUD": "A$",
     "CAD": "CA$", "NZD": "NZ$", "MXN": "MX$", "ILS": "₪", "VND": "₫",
@@ -51,6 +54,36 @@ def percent(fraction: float) -> str:
     """A fraction as a percentage of at most one decimal, without its sign: -0.1234 → "12.3 %"."""
     size = abs(fraction) * 100
     return f"{size:,.0f}%" if size >= 100 else f"{size:.1f}%"
+
+
+@register.filter
+def spaced(name: str) -> str:
+    """A name of the API as words: add_to_cart → "add to cart"."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def ago(instant: datetime) -> str:
+    """How long ago something was, in its largest unit: "3 hours ago"."""
+    return f"{timesince(instant, depth=1)} ago"
+
+
+@register.filter
+def brief(value: Any) -> str:
+    """A value of an attribute as a short text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """A stretch of time in its two largest units: "12 s", "3 min 5 s", "2 h 4 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s" if whole else "under a second"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @register.filter

@@ -27,6 +27,15 @@ PAGES = [
     "/previewer/",
     "/previewer/?item=mug&visitor=v-77",
     "/previewer/?q=red",
+    "/catalog/",
+    "/catalog/?q=red&category=Kitchen&min=1",
+    "/catalog/?q=zzzz",
+    "/catalog/imports/",
+    "/catalog/sources/",
+    "/catalog/items/mug/",
+    "/catalog/quality/",
+    "/catalog/quality/missing_image/",
+    "/catalog/quality/unknown_item/",
     "/shops/",
     "/account/",
     "/account/email/",
@@ -54,6 +63,7 @@ OWNERS_PAGES = [
     "/audit/",
     "/audit/?since=2300-01-01",
     "/shops/new/",
+    "/catalog/import/",
 ]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 

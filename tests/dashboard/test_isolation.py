@@ -12,8 +12,12 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
+from analytics.models import UnknownItem
+from catalog import drafts, items
+from catalog.models import Import, Item, Source
+from catalog.types import ItemIn
 from recomengine.lib import clock
-from tenants import tokens
+from tenants import tenancy, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
 from tenants.types import Role, TenantRef
 from tests.conftest import new_key
@@ -80,6 +84,24 @@ OF_SHOPS: dict[str, PageOf] = {
     "": PageOf("/"),
     "previewer/": PageOf("/previewer/?q={mark}"),
     "previewer/search/": PageOf("/previewer/search/?q={mark}"),
+    "catalog/": PageOf("/catalog/?q={mark}"),
+    "catalog/items/<path:item_id>/": PageOf("/catalog/items/{item}/", "get", 404),
+    "catalog/export/<str:format>/": PageOf("/catalog/export/jsonl/"),
+    "catalog/import/": PageOf("/catalog/import/?source={item}", "get", 404),
+    "catalog/import/<str:token>/": PageOf("/catalog/import/{draft}/", "post", 404, (("start", "yes"),)),
+    "catalog/imports/": PageOf("/catalog/imports/"),
+    "catalog/imports/<int:import_id>/": PageOf("/catalog/imports/{import}/", "get", 404),
+    "catalog/imports/<int:import_id>/errors.csv": PageOf("/catalog/imports/{import}/errors.csv", "get", 404),
+    "catalog/imports/<int:import_id>/cancel/": PageOf("/catalog/imports/{import}/cancel/", "post", 404),
+    "catalog/imports/<int:import_id>/resume/": PageOf("/catalog/imports/{import}/resume/", "post", 404),
+    "catalog/quality/": PageOf("/catalog/quality/"),
+    "catalog/quality/check/": PageOf("/catalog/quality/check/", "post", 302),
+    "catalog/quality/unknown_item/": PageOf("/catalog/quality/unknown_item/"),
+    "catalog/quality/<str:code>/": PageOf("/catalog/quality/missing_image/"),
+    "catalog/sources/": PageOf("/catalog/sources/"),
+    "catalog/sources/<str:key>/": PageOf("/catalog/sources/{item}/", "post", 404, (("name", "x"), ("mode", "delta"))),
+    "catalog/sources/<str:key>/run/": PageOf("/catalog/sources/{item}/run/", "post", 404),
+    "catalog/sources/<str:key>/delete/": PageOf("/catalog/sources/{item}/delete/", "post", 404),
     "shops/": PageOf("/shops/"),
     "shops/switch/": PageOf("/shops/switch/", "post", 404, (("shop", "shop-a"),)),
     "shops/new/": PageOf("/shops/new/"),
@@ -118,7 +140,22 @@ def things(tenant_a: TenantRef) -> dict[str, str]:
     invitation = Invitation.objects.create(tenant=shop, email=f"i-{MARK}@a.example", digest="0" * 64, expires_at=later)
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
-    return {"key": KEY_ID, "member": str(member.pk), "invitation": str(invitation.pk), "mark": f"{MARK}@a.example"}
+    items.write(tenant_a, [ItemIn(item_id=MARK, title=f"Title {MARK}@a.example")])
+    with tenancy.use(tenant_a):
+        UnknownItem.objects.create(item_id=f"{MARK}@a.example", events=1, first_at=clock.now(), last_at=clock.now())
+    return {
+        "key": KEY_ID, "member": str(member.pk), "invitation": str(invitation.pk), "mark": f"{MARK}@a.example",
+        "item": MARK, **of_catalogue(tenant_a),
+    }  # fmt: skip
+
+
+def of_catalogue(tenant: TenantRef) -> dict[str, str]:
+    """A source of a shop, an import of it that waits, and one that is being set up."""
+    draft = drafts.of_file(tenant, drafts.Draft(drafts.new_token(), filename=MARK), [b"id,title\n"])
+    with tenancy.use(tenant):
+        source = Source.objects.create(key=MARK, name=f"Name {MARK}@a.example", format="csv", url="https://a.example/")
+        row = Import.objects.create(source=source, format="csv", filename=MARK)
+    return {"draft": draft.token, "import": str(row.pk)}
 
 
 @pytest.fixture
@@ -133,6 +170,9 @@ def of_shop_a() -> list[Any]:
     """What the platform knows of shop A."""
     known = {"tenant__slug": "shop-a"}
     rows = [list(model.objects.filter(**known).order_by("pk").values()) for model in (Membership, Invitation, ApiKey)]
+    shop = Tenant.objects.get(slug="shop-a")
+    with tenancy.use(shop.ref):
+        rows += [list(model.objects.order_by("pk").values()) for model in (Item, Source, Import)]
     return [*rows, list(Tenant.objects.filter(slug="shop-a").values()), AuditEntry.objects.filter(**known).count()]
 
 
@@ -187,7 +227,15 @@ def test_another_shops_owner_finds_nothing_and_changes_nothing(
 @each_page
 def test_a_guess_of_nothing_looks_like_another_shops_thing(page: PageOf, things: dict[str, str], bea: Client) -> None:
     if page.others == 404:
-        guessed = {**things, "key": "f" * 12, "member": "99999999", "invitation": "99999999"}
+        guessed = {
+            **things,
+            "key": "f" * 12,
+            "member": "99999999",
+            "invitation": "99999999",
+            "item": "nothing-at-all",
+            "draft": "f" * 32,
+            "import": "99999999",
+        }
         theirs, nothing = page.by(bea, things), page.by(bea, guessed)
         assert (theirs.status_code, nothing.status_code) == (404, 404)
         assert len(theirs.content) == len(nothing.content)

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from celery import current_app
 from django.db import connection
 
+from catalog.models import Item
 from catalog.reading import count
 from events import reading
 from recomengine.lib import naming, redis
@@ -326,3 +328,12 @@ def test_a_damaged_model_is_said_to_be_broken(shop: Api, tenant_a: TenantRef, da
     live = runs.live(tenant_a)
     assert live is not None
     assert live.version == version
+
+
+def test_a_training_tells_the_catalogue_how_many_visitors_care_for_each_item(shop: Api, tenant_a: TenantRef) -> None:
+    """Of the last 90 days; eleven visitors looked at the cup, four at the bulb, nobody at the rug."""
+    with tenancy.use(tenant_a):
+        popularity = dict(Item.objects.values_list("item_id", "popularity"))
+    assert popularity["cup"] == round(8 * log2(1 + 11))
+    assert popularity["bulb"] == round(8 * log2(1 + 4))
+    assert popularity["rug"] == 0

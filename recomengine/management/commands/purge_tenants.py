@@ -5,20 +5,22 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from catalog import storing
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
 from recommendations import modelstore
 from tenants import actors
 from tenants.changing import GRACE, purge_tenant, purgeable
+from tenants.types import TenantRef
 
 MAX_DAYS = 36_500
 
 
 class Command(OperatorCommand):
     help = (
-        "Destroy the tenants that were deleted long enough ago: their schemas, keys and memberships, what Redis and "
-        "the model store hold of them. There is no way back but a backup. Their audit logs stay. Interrupted, it can "
-        "be run again and goes on."
+        "Destroy the tenants that were deleted long enough ago: their schemas, keys and memberships, what Redis, "
+        "the model store and the store of imports hold of them. There is no way back but a backup. Their audit logs "
+        "stay. Interrupted, it can be run again and goes on."
     )
     examples = ("--dry-run", "", "--grace-days 0 --json")
 
@@ -34,5 +36,10 @@ class Command(OperatorCommand):
             raise DomainError("invalid", f"--grace-days is a number from 0 to {MAX_DAYS}.")
         found = list(purgeable(timedelta(days=grace_days)).order_by("slug"))
         for tenant in found if not dry_run else []:
-            purge_tenant(tenant, modelstore.remove, by=actors.of_command())
+            purge_tenant(tenant, _remove_files, by=actors.of_command())
         return [{"slug": each.slug, "deleted_at": each.deleted_at, "purged": not dry_run} for each in found]
+
+
+def _remove_files(tenant: TenantRef) -> None:
+    modelstore.remove(tenant)
+    storing.remove(tenant)

@@ -14,7 +14,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from catalog import facets
-from catalog.api import ItemSchema
+from catalog.api.items import ItemSchema
 from catalog.filters import Filter, Op, every, parse, parse_text
 from catalog.search import Search, Sort, search
 from recomengine.lib.api import PageSchema

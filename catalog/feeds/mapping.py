@@ -1,0 +1,105 @@
+"""A feed's columns onto an item's fields: the proposal, and the shop's changes to it."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from catalog.feeds.types import Format, Mapping, Target
+from catalog.types import ItemIn
+
+ATTRIBUTE: Final = "attributes."
+PERIOD: Final = "sale_price_effective_date"
+FIELDS: Final = (*ItemIn.__struct_fields__, PERIOD)
+"""What a column can be mapped to, besides `attributes.<name>` and `""`."""
+
+# The names that columns have for an item's fields, spelled as `spelled` does; of several columns in a feed that which
+# stands first here is the field, the others are attributes.
+_SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
+    "item_id": ("item_id", "id", "product_id", "offer_id", "sku", "article_number", "item_number"),
+    "title": ("title", "name", "product_name", "product_title", "item_name"),
+    "description": ("description", "body_html", "long_description", "summary", "content", "short_description"),
+    "url": ("url", "link", "product_url", "product_link", "item_url", "canonical_link", "permalink"),
+    "image_url": ("image_url", "image_link", "image", "images", "main_image", "picture", "photo", "thumbnail"),
+    "price": ("price", "regular_price", "list_price", "unit_price"),
+    "sale_price": ("sale_price", "special_price", "discounted_price", "discount_price"),
+    "sale_starts_at": ("sale_starts_at", "sale_start", "sale_price_start_date", "date_on_sale_from"),
+    "sale_ends_at": ("sale_ends_at", "sale_end", "sale_price_end_date", "date_on_sale_to"),
+    PERIOD: (PERIOD,),
+    "currency": ("currency", "currency_code", "price_currency"),
+    "availability": ("availability", "stock_status", "in_stock", "available", "is_in_stock"),
+    "brand": ("brand", "vendor", "manufacturer", "brand_name"),
+    "categories": ("categories", "product_type", "category", "category_path", "google_product_category"),
+    "attributes": ("attributes",),
+    "group_id": ("group_id", "item_group_id", "parent_id", "parent_sku", "product_group_id"),
+    "published_at": ("published_at", "published", "publish_date", "date_published", "pub_date"),
+    "expires_at": ("expires_at", "expiration_date", "expiry_date", "expires"),
+}
+_RANKED: Final = {name: (field, rank) for field, names in _SYNONYMS.items() for rank, name in enumerate(names)}
+# Columns that hold an object of attributes, in the formats that have them.
+_OBJECTS: Final = {
+    Format.SHOPIFY: "options",
+    Format.MERCHANT_XML: "product_detail",
+    Format.MERCHANT_TSV: "product_detail",
+}
+
+
+def proposed(columns: Iterable[str], format: Format) -> Mapping:
+    """Where these columns go if nobody says otherwise; every one of them goes somewhere.
+
+    Spelling does not matter (`Image Link`, `image-link`, `imageLink`). What is no field's name becomes an attribute.
+    """
+    best: dict[str, tuple[int, str]] = {}
+    names = list(columns)
+    for column in names:
+        field, rank = _RANKED.get(spelled(column), ("", 0))
+        if field and (field not in best or rank < best[field][0]):
+            best[field] = rank, column
+    taken = {column: field for field, (_, column) in best.items()}
+    if _OBJECTS.get(format) in names:
+        taken[_OBJECTS[format]] = "attributes"
+    return {column: Target(taken.get(column) or as_attribute(column)) for column in names}
+
+
+def as_attribute(column: str) -> str:
+    """The target of a column that is kept as an attribute under its own name."""
+    return column if column.startswith(ATTRIBUTE) and column != ATTRIBUTE else ATTRIBUTE + column
+
+
+@lru_cache(10_000)
+def spelled(column: str) -> str:
+    """A column's name in the spelling of the synonyms: "Image Link", "g:image-link", "imageLink" → `image_link`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip().removeprefix("g:"))
+    return re.sub(r"[\s_-]+", "_", words).lower()
+
+
+def check(mapping: Mapping) -> None:
+    """Raises ValueError for a target that does not exist, and for a field that two columns are mapped to."""
+    taken: dict[str, str] = {}
+    for column, target in mapping.items():
+        field = target.field
+        if "\x00" in column or "\x00" in field:
+            raise ValueError("No name of a column or an attribute holds a NUL character.")
+        if (field.startswith(ATTRIBUTE) and field != ATTRIBUTE) or field in {"", "attributes", "categories"}:
+            continue
+        if field not in FIELDS:
+            message = f"The column `{column}` is mapped to `{field}`, which is no field of an item; there are"
+            raise ValueError(f"{message} {', '.join(FIELDS)} and attributes.<name>.")
+        if field in taken:
+            raise ValueError(f"The columns `{taken[field]}` and `{column}` are both mapped to `{field}`.")
+        taken[field] = column
+
+
+def merged(columns: Iterable[str], format: Format, chosen: Mapping) -> Mapping:
+    """The proposal with what the shop has chosen; a column whose field was chosen for another becomes an attribute.
+
+    `chosen` was checked.
+    """
+    names = list(columns)
+    fields = {target.field for target in chosen.values()}
+    free = [column for column in names if column not in chosen]
+    found = proposed(free, format)
+    for column, target in found.items():
+        if target.field in fields and target.field not in {"attributes", "categories"}:
+            found[column] = Target(as_attribute(column))
+    return {column: chosen.get(column) or found[column] for column in names}
