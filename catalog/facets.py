@@ -20,6 +20,7 @@ from catalog.filters import ATTRIBUTE, All, Filter, without
 
 MAX_FACETS: Final = 10
 MAX_VALUES: Final = 50
+MAX_IDS: Final = 10_000
 TOTAL: Final = "total"  # read like a facet of all that was found, and so is the next
 IDS: Final = "ids"
 FACETS: Final = ("brand", "category", "availability", "price")
@@ -87,7 +88,7 @@ def _rows(names: Sequence[str], where: Sql, at: datetime, at_most: int) -> dict[
     params = [*(param for column in columns for param in column.params), *where.params, at_most + 1]
     rows: dict[str, Rows] = {name: [] for name in names}
     with connection.cursor() as cursor:
-        cursor.execute(sql, params + [at_most for name in names if name == IDS])
+        cursor.execute(sql, params + [min(at_most, MAX_IDS) for name in names if name == IDS])
         for index, value, number in cursor.fetchall():
             rows[names[index]].append((value, number))
     return rows

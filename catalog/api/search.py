@@ -43,7 +43,7 @@ PARAMETERS: Final = [
 
 class SearchSchema(PageSchema):
     results = ItemSchema(many=True)
-    total = serializers.IntegerField(help_text="How many were found; no more than 10,000 are counted.")
+    total = serializers.IntegerField(help_text="How many were found; no more than 5,000 are counted.")
     total_relation = serializers.ChoiceField(["eq", "gte"], help_text="`gte`: there are at least `total`.")
     facets = serializers.DictField(
         child=serializers.ListField(child=serializers.DictField()),

@@ -230,7 +230,7 @@ def test_what_makes_no_sense_is_refused(shop: Api, params: dict[str, Any]) -> No
 
 
 def test_refusals_name_the_place(shop: Api) -> None:
-    assert refusal(shop, querry="x")[0] == "unknown_parameter"
+    assert refusal(shop, word="x")[0] == "unknown_parameter"
     bad = json.dumps({"all": [{"field": "price", "op": "lt", "value": "x"}]})
     assert refusal(shop, filter=bad) == ("invalid", ["/filter/all/0/value"])
 
