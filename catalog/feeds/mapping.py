@@ -1,17 +1,22 @@
 """A feed's columns onto an item's fields: the proposal, and the shop's changes to it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from catalog.feeds.types import Format, Mapping, Target
+import msgspec
+
+from catalog.feeds.types import FeedBroken, Format, Look, Mapping, Target, shown
 from catalog.types import ItemIn
 
 ATTRIBUTE: Final = "attributes."
 PERIOD: Final = "sale_price_effective_date"
 FIELDS: Final = (*ItemIn.__struct_fields__, PERIOD)
 """What a column can be mapped to, besides `attributes.<name>` and `""`."""
+
+_REQUIRED: Final = tuple(field.name for field in msgspec.structs.fields(ItemIn) if field.required)
+_LISTED: Final = 50  # columns that a message names
 
 # The names that columns have for an item's fields, spelled as `spelled` does; of several columns in a feed that which
 # stands first here is the field, the others are attributes.
@@ -103,3 +108,32 @@ def merged(columns: Iterable[str], format: Format, chosen: Mapping) -> Mapping:
         if target.field in fields and target.field not in {"attributes", "categories"}:
             found[column] = Target(as_attribute(column))
     return {column: chosen.get(column) or found[column] for column in names}
+
+
+def complete(format: Format, chosen: Mapping) -> Look:
+    """A look at a table's columns that raises FeedBroken (`missing_column`) if no row can become an item."""
+
+    def look(columns: Sequence[str]) -> None:
+        mapped = {target.field for target in merged(columns, format, chosen).values()}
+        if missing := [field for field in _REQUIRED if field not in mapped]:
+            raise FeedBroken("missing_column", _missing(missing, columns, chosen), 1)
+
+    return look
+
+
+def _missing(fields: Sequence[str], columns: Sequence[str], chosen: Mapping) -> str:
+    """What is wrong, what there is, and what mends it."""
+    absent = [column for column, target in chosen.items() if target.field in fields and column not in columns]
+    names = " and ".join(f"`{field}`" for field in fields)
+    message = f"No column is mapped to {names}, which every item needs. "
+    if absent:
+        message += f"The mapping has {_listed(absent)} for it, which the first line does not name. "
+    return message + (
+        f"The columns are {_listed(columns)}. Import the feed again with a mapping that names the column to take, "
+        "or rename that column in the feed."
+    )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    names = ", ".join(f"`{shown(column)[:60]}`" for column in columns[:_LISTED])
+    return f"{names} and {len(columns) - _LISTED} more" if len(columns) > _LISTED else names

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 
 from catalog.feeds import documents, merchant, shopify, tables, xml
 from catalog.feeds.opening import decoded
-from catalog.feeds.types import Format, Record, RowError
+from catalog.feeds.types import Format, Look, Record, RowError
 
 _SHOPIFY: Final = re.compile(r'\s*(\{\s*"products?"\s*:|\[\s*\{(?s:.)*"(body_html|variants)"\s*:)')
 _TABLE_TYPES: Final = {"text/csv": Format.CSV, "text/tab-separated-values": Format.MERCHANT_TSV}
@@ -19,16 +19,19 @@ _ENDINGS: Final = {
 }
 
 
-def read(file: BinaryIO, format: Format, base_url: str = "") -> Iterator[Record | RowError]:
+def read(
+    file: BinaryIO, format: Format, base_url: str = "", look: Look = lambda _: None
+) -> Iterator[Record | RowError]:
     """The file's rows, in order and in bounded memory, and the rows that cannot be read.
 
     `file` is seekable and read from its beginning, gzipped or not; `file.tell()` says how far it was read (some 200 KB
-    ahead of the row at hand). `base_url` is where a Shopify feed came from: its items' addresses lie there. Raises
-    FeedBroken where the file cannot be read on; the rows before that place were yielded.
+    ahead of the row at hand). `base_url` is where a Shopify feed came from: its items' addresses lie there. `look` is
+    told the columns of a format whose rows all have the same. Raises FeedBroken where the file cannot be read on; the
+    rows before that place were yielded.
     """
     match format:
         case Format.CSV | Format.MERCHANT_TSV:
-            return tables.records(file, format)
+            return tables.records(file, format, look)
         case Format.JSONL:
             return documents.records(file)
         case Format.MERCHANT_XML:

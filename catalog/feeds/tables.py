@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final
 
 from catalog.feeds import merchant
 from catalog.feeds.opening import opened
-from catalog.feeds.types import MAX_ROW, FeedBroken, Format, Record, RowError
+from catalog.feeds.types import MAX_ROW, FeedBroken, Format, Look, Record, RowError
 
 _DELIMITERS: Final = "\t,;|"  # of those that cut the header into equally many columns the first
 _HINT: Final = re.compile(r"sep=(.)\s*")  # a line that Excel writes and reads
@@ -40,15 +40,18 @@ class _Lines:
         return line
 
 
-def records(file: BinaryIO, format: Format) -> Iterator[Record | RowError]:
-    """The rows of a table; the columns' names are those of its first line.
+def records(file: BinaryIO, format: Format, look: Look) -> Iterator[Record | RowError]:
+    """The rows of a table; the columns' names are those of its first line, which `look` is told.
 
     The separator is found out from that line. Rows that are empty or hold nothing but empty cells are passed over.
     """
     lines = _Lines(io.TextIOWrapper(opened(file), "utf-8", "replace", newline=""))
     reader, names = _begun(lines)
-    if format is not Format.MERCHANT_TSV:
+    if format is Format.MERCHANT_TSV:
+        look(list(dict.fromkeys(map(merchant.column_name, names))))
+    else:
         _refuse_duplicates(names, lines.number)
+        look(names)
     for line, cells in _rows(reader, lines):
         if isinstance(cells, RowError):
             yield cells

@@ -1,5 +1,6 @@
 """What the readers and writers of feeds share: formats, records, and how columns become an item's fields."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -51,9 +52,9 @@ class FeedBroken(Exception):
     """The file cannot be read on from here; the rows before it were good."""
 
     def __init__(self, code: str, message: str, line: int = 0) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = message.replace("\x00", "\ufffd")  # it may quote the file, and PostgreSQL stores none
+        super().__init__(self.message)
         self.line = line
 
 
@@ -70,6 +71,9 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     field: str
     kind: Kind = "text"
 
+
+Look = Callable[[Sequence[str]], None]
+"""Told the columns that the first line of a table names, before any row is read; may raise FeedBroken."""
 
 Mapping = dict[str, Target]
 """By column; what it does not name goes where `catalog.feeds.mapping.proposed` would put it."""

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 from catalog import addresses, fetching, sources
 from catalog.feeds import converting, reading
 from catalog.feeds import mapping as mappings
-from catalog.feeds.types import FeedBroken, Format, Record, RowError, shown
+from catalog.feeds.types import FeedBroken, Format, Mapping, Record, RowError, shown
 from catalog.importing import requests
 from catalog.importing.types import NewImport, Preview, PreviewRow
 from catalog.models import Source
@@ -38,15 +38,17 @@ def preview(tenant: TenantRef, new: NewImport, file: BinaryIO | None = None) -> 
     format = new.format or _format_of(source) or requests.detected(file, filename, content_type)
     file.seek(0)
     broken: list[FeedBroken] = []
-    rows = list(_until_broken(islice(reading.read(file, format, url), ROWS), broken))
-    columns = _samples(rows)
+    header: list[str] = []
+    rows = list(_until_broken(islice(reading.read(file, format, url, header.extend), ROWS), broken))
+    columns = _samples(header, rows)
+    lacking = _lacking(header, format, chosen)
     to_item = converting.mapper(format, chosen, tenant.currency)
     return Preview(
         format=format,
         columns=columns,
         mapping=mappings.merged(columns, format, chosen),
-        rows=[_row(to_item(each) if isinstance(each, Record) else each, each.line) for each in rows],
-        broken=_told(broken[0]) if broken and is_whole else None,
+        rows=[] if lacking else [_row(to_item(row) if isinstance(row, Record) else row, row.line) for row in rows],
+        broken=lacking or (_told(broken[0]) if broken and is_whole else None),
     )
 
 
@@ -74,9 +76,19 @@ def _row(made: ItemIn | RowError, line: int) -> PreviewRow:
     return PreviewRow(line, error=made) if isinstance(made, RowError) else PreviewRow(line, item=made)
 
 
-def _samples(rows: list[Read]) -> dict[str, list[str]]:
-    """Every column of the rows, with the first values that it has."""
-    found: dict[str, list[str]] = {}
+def _lacking(header: list[str], format: Format, chosen: Mapping) -> dict[str, object] | None:
+    """Why an import would take no row, whatever stands in it; the columns are shown all the same, to map them."""
+    try:
+        if header:
+            mappings.complete(format, chosen)(header)
+    except FeedBroken as error:
+        return _told(error)
+    return None
+
+
+def _samples(header: list[str], rows: list[Read]) -> dict[str, list[str]]:
+    """Every column of the header and the rows, with the first values that it has."""
+    found: dict[str, list[str]] = {column: [] for column in header}
     for row in rows:
         for column, value in row.columns.items() if isinstance(row, Record) else ():
             samples = found.setdefault(column, [])

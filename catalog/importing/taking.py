@@ -8,6 +8,7 @@ from django.db import DataError, transaction
 
 from catalog import cards, items, sources, storing
 from catalog.feeds import converting, reading
+from catalog.feeds import mapping as mappings
 from catalog.feeds.types import FeedBroken, Format, Record, RowError
 from catalog.importing import replacing
 from catalog.importing.stepping import step
@@ -27,12 +28,13 @@ ToItem = Callable[[Record], ItemIn | RowError]
 def take(tenant: TenantRef, row: Import) -> Iterator[None]:
     """Store the rows that are not counted yet; yields after every batch.
 
-    Raises FeedBroken where the file cannot be read on, once the rows before that place are stored.
+    Raises FeedBroken where the file cannot be read on, once the rows before that place are stored; and before any is
+    if all of them would lack the same field.
     """
-    format = Format(row.format)
-    to_item = converting.mapper(format, sources.mapping_of(row.mapping), tenant.currency)
+    format, chosen = Format(row.format), sources.mapping_of(row.mapping)
+    to_item = converting.mapper(format, chosen, tenant.currency)
     with storing.path(tenant, row.pk).open("rb") as file:
-        rows = reading.read(file, format, row.url)
+        rows = reading.read(file, format, row.url, mappings.complete(format, chosen))
         _skip(tenant, row, rows, to_item)
         for batch in _batches(rows):
             good, bad = sort_out(batch, to_item)

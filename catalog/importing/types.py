@@ -42,7 +42,8 @@ class Preview:
     """What an import would make of a file's first rows; nothing of it is stored.
 
     `columns` are the feed's, each with up to three different values that it has; `mapping` has an entry for each of
-    them. `broken` says why the file cannot be read beyond the rows, if that is so.
+    them. `broken` says why the file cannot be read beyond the rows, if that is so, or why no row of it could become an
+    item; then there are no rows.
     """
 
     format: Format

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from catalog.feeds.converting import mapper
-from catalog.feeds.mapping import check, merged, proposed
-from catalog.feeds.types import Format, Mapping, Record, RowError, Target
+from catalog.feeds.mapping import check, complete, merged, proposed
+from catalog.feeds.types import FeedBroken, Format, Mapping, Record, RowError, Target
 from catalog.types import ItemIn
 
 
@@ -63,6 +63,29 @@ def test_what_the_shop_chose_goes_first() -> None:
 def test_a_mapping_that_cannot_be(chosen: Mapping) -> None:
     with pytest.raises(ValueError, match="`a`"):
         check(chosen)
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen", "named"),
+    [
+        (["Artikelnr", "Name"], {}, ["mapped to `item_id`,", "`Artikelnr`, `Name`", "mapping", "rename"]),
+        (["a"], {}, ["`item_id` and `title`"]),
+        (["id", "title"], {"title": Target("")}, ["`title`"]),
+        (["id", "title"], {"Nr": Target("item_id")}, ["`item_id`", "mapping has `Nr`", "`id`, `title`"]),
+        ([f"column {n}" for n in range(60)], {}, ["`column 49` and 10 more"]),
+        (["x" * 1000], {}, [f"`{'x' * 60}`"]),
+    ],
+)
+def test_a_table_without_a_column_that_every_item_needs(columns: list[str], chosen: Mapping, named: list[str]) -> None:
+    with pytest.raises(FeedBroken) as caught:
+        complete(Format.CSV, chosen)(columns)
+    assert (caught.value.code, caught.value.line) == ("missing_column", 1)
+    assert [each for each in named if each not in caught.value.message] == []
+
+
+def test_a_table_with_the_columns_that_every_item_needs() -> None:
+    complete(Format.CSV, {})(["SKU", "Product Name"])
+    complete(Format.CSV, {"Artikelnr": Target("item_id"), "Name": Target("title")})(["Name", "Artikelnr"])
 
 
 @pytest.mark.parametrize(

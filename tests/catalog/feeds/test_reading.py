@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import tracemalloc
+from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,19 @@ def test_a_json_array() -> None:
     assert broken(b'[{"id": 1}][{"id": 2}]', Format.JSONL)[1] == "malformed_json"
     long = [{"id": str(number), "title": "[" * (number % 70)} for number in range(9000)]
     assert [row.columns for row in rows(msgspec.json.encode(long), Format.JSONL)] == long
+
+
+@pytest.mark.parametrize("format", Format)
+def test_the_columns_of_a_table_are_told_before_its_rows(format: Format) -> None:
+    told: list[list[str]] = []
+    data = b"sep=;\n Id ;Image Link;;Id2\n" if format is Format.CSV else b"Id\tg:Image Link\tshipping\tshipping\n"
+    with suppress(FeedBroken):
+        list(read(io.BytesIO(data), format, look=told.append))
+    tables = {
+        Format.CSV: [["Id", "Image Link", "column_3", "Id2"]],
+        Format.MERCHANT_TSV: [["id", "image_link", "shipping"]],
+    }
+    assert told == tables.get(format, [])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])

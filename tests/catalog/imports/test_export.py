@@ -3,6 +3,7 @@
 import gzip
 import json
 import tracemalloc
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,64 @@ def test_the_dashboards_port_exports_as_well(api_a: Api, tenant_a: TenantRef) ->
     assert b"".join(response.streaming_content) == api_a.get(  # type: ignore[attr-defined]
         "catalog/export", {"format": "csv"}
     ).body  # fmt: skip
+
+
+# --- Groups as Shopify's products -----------------------------------------------------------------------------------
+
+
+def add(tenant: TenantRef, groups: dict[str, str | None]) -> None:
+    """Write items in this order: id → group."""
+    for each, group in groups.items():
+        items.write(tenant, [ItemIn(item_id=each, title=f"Item {each}", group_id=group)])
+
+
+def told(parts: Iterable[bytes]) -> list[list[str]]:
+    """The ids of the variants of each product."""
+    products = json.loads(b"".join(parts))["products"]
+    return [[str(variant["id"]) for variant in product["variants"]] for product in products]
+
+
+INTERLEAVED = {"a1": "a", "b1": "b", "x": None, "a2": "a", "y": None, "b2": "b", "a3": "a", "c1": "c"}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 500])
+def test_a_group_is_one_product_wherever_its_items_stand(
+    tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(exporting, "_CHUNK", chunk)
+    monkeypatch.setattr(exporting, "_FETCHED", chunk)
+    add(tenant_a, INTERLEAVED)
+    found = told(exporting.export(tenant_a, Format.SHOPIFY))
+    assert found == [["a1", "a2", "a3"], ["b1", "b2"], ["x"], ["y"], ["c1"]]
+
+
+def test_groups_are_imported_again_as_they_were(api_a: Api, tenant_a: TenantRef) -> None:
+    add(tenant_a, INTERLEAVED)
+    api_a.post(
+        "catalog/items/batch", {"items": [*ITEMS, {"item_id": "blue", "title": "Mug, blue", "group_id": "mugs"}]}
+    )
+    before = everything(api_a)
+    feed = api_a.get("catalog/export", {"format": "shopify"}).body
+    assert {"mug", "blue"} in map(set, told([feed]))
+    done = imported(api_a, tenant_a, feed, filename="products.json")
+    assert (done["format"], counts(done)) == ("shopify", (0, 0, 12, 0, 0)), done["rejected_sample"]
+    assert everything(api_a) == before
+
+
+def test_what_is_written_meanwhile_loses_no_item_and_doubles_none(
+    tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items change their groups, and groups lose their first, between the chunks of an export."""
+    monkeypatch.setattr(exporting, "_CHUNK", 2)
+    add(tenant_a, INTERLEAVED)
+    rows = exporting._by_group(tenant_a)
+    found = [next(rows).item_id, next(rows).item_id]
+    assert found == ["a1", "a2"]
+    items.delete(tenant_a, "a1")
+    add(tenant_a, {"a2": None, "x": "a", "b1": "c", "y": "b", "new": "b"})
+    items.delete(tenant_a, "b2")
+    found += [item.item_id for item in rows]
+    assert sorted(found) == ["a1", "a2", "a3", "b1", "c1", "x", "y"]
 
 
 @pytest.mark.slow

@@ -293,3 +293,51 @@ def upload_of(content: bytes, who: Any) -> None:
     request = RequestFactory().post("/any/page", {"file": file})
     request.user = who
     assert request.FILES["file"].size == len(content)
+
+
+# --- Tables without a column that every item needs -------------------------------------------------------------------
+
+
+NAMELESS = b"Artikelnr;Bezeichnung;Preis\n" + b"".join(b"%d;Item %d;9,95\n" % (n, n) for n in range(1200))
+NAMES = {"Artikelnr": {"field": "item_id"}, "Bezeichnung": {"field": "title"}, "Preis": {"field": "price"}}
+
+
+@pytest.mark.parametrize("format", ["csv", "merchant_tsv"])
+@pytest.mark.parametrize("mode", ["delta", "replace"])
+def test_a_table_without_ids_stops_before_its_first_row(
+    api_a: Api, tenant_a: TenantRef, format: str, mode: str
+) -> None:
+    imported(api_a, tenant_a, csv_of(range(3)))
+    done = imported(api_a, tenant_a, NAMELESS, format=format, mode=mode)
+    assert (done["status"], done["error"]["code"], counts(done)) == ("failed", "missing_column", (0, 0, 0, 0, 0))
+    for named in ("`item_id` and `title`", "rtikelnr", "ezeichnung", "mapping"):
+        assert named in done["error"]["message"]
+    assert set(stored(api_a)) == {"0", "1", "2"}
+
+
+def test_a_mapping_mends_it(api_a: Api, tenant_a: TenantRef) -> None:
+    done = imported(api_a, tenant_a, NAMELESS, mapping=NAMES)
+    assert (done["status"], counts(done)) == ("completed", (1200, 0, 0, 0, 0))
+
+
+def test_rows_of_json_are_still_reported_one_by_one(api_a: Api, tenant_a: TenantRef) -> None:
+    done = imported(api_a, tenant_a, b'{"title": "x"}\n{"id": "1", "title": "Mug"}\n', filename="a.jsonl")
+    assert (done["status"], counts(done)) == ("completed", (1, 0, 0, 1, 0))
+    assert done["rejected_sample"][0]["code"] == "missing_field"
+
+
+def test_a_preview_of_a_table_without_ids_shows_the_columns_to_map(api_a: Api) -> None:
+    shown = send(api_a, NAMELESS, path="catalog/imports/preview").json
+    assert (shown["broken"]["code"], shown["rows"]) == ("missing_column", [])
+    assert shown["columns"]["Bezeichnung"] == ["Item 0", "Item 1", "Item 2"]
+    assert shown["mapping"]["Artikelnr"] == {"field": "attributes.Artikelnr", "kind": "text"}
+    mended = send(api_a, NAMELESS, path="catalog/imports/preview", mapping=NAMES).json
+    assert (mended["broken"], mended["rows"][0]["item"]["title"]) == (None, "Item 0")
+    empty = send(api_a, NAMELESS.splitlines()[0], path="catalog/imports/preview").json
+    assert (empty["broken"]["code"], set(empty["columns"])) == ("missing_column", set(NAMES))
+
+
+def test_what_breaks_a_feed_may_quote_what_postgresql_does_not_store(api_a: Api, tenant_a: TenantRef) -> None:
+    for header in (b"a\x00b,c\n", b"id,title,a\x00b,a\x00b\n"):
+        done = imported(api_a, tenant_a, header, format="csv")
+        assert (done["status"], "a\ufffdb" in done["error"]["message"]) == ("failed", True)
