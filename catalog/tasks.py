@@ -1,4 +1,4 @@
-"""Background work: importing, starting what is due, clearing up after it, and making stale documents anew."""
+"""Background work: importing, starting what is due, clearing up after it, and making search documents anew."""
 
 from celery import shared_task
 

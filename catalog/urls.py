@@ -1,10 +1,9 @@
 from django.urls import path
 
-from catalog import search_api
-from catalog.api import export, imports, items, sources
+from catalog.api import export, imports, items, search, sources
 
 urlpatterns = [
-    path("catalog/search", search_api.SearchView.as_view(), name="search"),
+    path("catalog/search", search.SearchView.as_view(), name="search"),
     path("catalog/items", items.ItemsView.as_view(), name="items"),
     path("catalog/items/batch", items.ItemBatchView.as_view(), {"item_id": "batch"}, name="items-batch"),
     path("catalog/items/<path:item_id>", items.ItemView.as_view(), name="item"),

@@ -128,10 +128,10 @@ CELERY_BEAT_SCHEDULE = {
     "keep-usage": {"task": "tenants.keep_usage", "schedule": timedelta(minutes=5)},
     "forget-expired-tokens": {"task": "tenants.forget_expired", "schedule": timedelta(days=1)},
     "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
-    "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
-    "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
     "check-data-quality": {"task": "analytics.check_quality", "schedule": timedelta(hours=1)},
     "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
+    "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
+    "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
 }
 

@@ -25,8 +25,9 @@ from tests.api import Api, start_edge
 
 TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
-    "catalog_documentslanguage", "catalog_item", "analytics_unknownitem", "analytics_qualitycheck", "events_event",
-    "events_eventkey", "recommendations_modelrun", "recommendations_placement",
+    "catalog_documentslanguage", "catalog_item",
+    "analytics_unknownitem", "analytics_qualitycheck", "events_event", "events_eventkey",
+    "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
 
 PUBLIC_TABLES = (  # those that refer to others come first
@@ -48,7 +49,7 @@ def _redis_database(url: str, number: int) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Each worker has its own Redis database and stores of files (pytest-django gives it its own PostgreSQL database)."""
+    """Each worker has its own Redis database and stores of files (pytest-django gives it its own database)."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     settings.REDIS_URL = _redis_database(settings.REDIS_URL, 1 + int(worker) % 15)
     settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL

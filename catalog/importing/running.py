@@ -93,8 +93,8 @@ def _import(tenant: TenantRef, row: Import, progress: Progress) -> None:
     if row.mode == Mode.REPLACE:
         replacing.check(row)
         replacing.delete_missing(tenant, row)
-    empty = () if row.rows else ("empty_feed", "The feed holds no rows.")
-    _complete(row, *empty, version=fetched.version if fetched else None)
+    code, message = ("", "") if row.rows else ("empty_feed", "The feed holds no rows.")
+    _complete(row, code, message, fetched.version if fetched else None)
     storing.discard(tenant, row.pk)
     log.info("import completed", tenant=tenant.slug, id=row.pk, rows=row.rows, rejected=row.rejected)
 
