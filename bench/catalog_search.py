@@ -83,7 +83,7 @@ def questions(titles: Sequence[Sequence[str]], chance: random.Random) -> Iterato
     yield "word and number filter", Search(word, parse(ATTRIBUTE), facets=FACETS)
     yield "filter alone, facets", Search(filter=parse(FILTER), facets=FACETS)
     yield "everything, facets", Search(facets=FACETS)
-    yield "deep page", Search(word, offset=chance.randrange(0, 1900, 24), facets=FACETS)
+    yield "deep page", Search(word, offset=chance.randrange(0, 960, 24), facets=FACETS)
     yield "deep page of everything", Search(sort=Sort.NEWEST, offset=chance.randrange(0, 9900, 24))
     yield "word, by price", Search(word, sort=Sort.PRICE)
 

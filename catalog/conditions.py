@@ -1,6 +1,7 @@
 """Filters as SQL on the items' table; the same answer as `catalog/matching.py` gives of one product."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -20,8 +21,8 @@ class Sql(NamedTuple):
 ALWAYS: Final = Sql("TRUE", [])
 _COMPARED: Final = {Op.LT: "<", Op.LTE: "<=", Op.GT: ">", Op.GTE: ">="}
 _DENIED: Final = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN}
-_CURRENT_PRICE: Final = """(CASE WHEN sale_price IS NOT NULL AND (sale_starts_at IS NULL OR sale_starts_at <= %s)
-    AND (sale_ends_at IS NULL OR %s < sale_ends_at) THEN sale_price ELSE price END)"""
+_ON_SALE: Final = """(sale_price IS NOT NULL AND (sale_starts_at IS NULL OR sale_starts_at <= %s)
+    AND (sale_ends_at IS NULL OR %s < sale_ends_at))"""
 _TEXTS: Final = """CASE jsonb_typeof(attributes -> %s::text) WHEN 'array' THEN attributes -> %s::text
     WHEN 'string' THEN jsonb_build_array(attributes -> %s::text) ELSE '[]' END"""
 
@@ -41,7 +42,7 @@ def where(wanted: Filter, at: datetime) -> Sql:
 
 def current_price(at: datetime) -> Sql:
     """What a shopper pays: the sale's price while the sale lasts, else the price."""
-    return Sql(_CURRENT_PRICE, [at, at])
+    return Sql(f"(CASE WHEN {_ON_SALE} THEN sale_price ELSE price END)", [at, at])
 
 
 def both(one: Sql, other: Sql) -> Sql:
@@ -59,13 +60,21 @@ def _not(part: Sql) -> Sql:
 
 def _plain(condition: Condition, at: datetime) -> Sql:
     """Of a column; it may be NULL, what it is compared with may not."""
-    column = current_price(at) if condition.field == "current_price" else Sql(condition.field, [])
-    is_text = kind_of(condition.field) == Kind.TEXT
+    if condition.field == "current_price":
+        return _of_current_price(condition, at)
+    column = condition.field
     if condition.op == Op.EXISTS:
-        has = Sql(f"(coalesce({column.text}, '') <> '')" if is_text else f"({column.text} IS NOT NULL)", column.params)
-        return has if condition.value else _not(has)
-    test = _test(column, condition.op, condition.value)
-    return Sql(f"({column.text} IS NOT NULL AND {test.text})", [*column.params, *test.params])
+        has = f"coalesce({column}, '') <> ''" if kind_of(column) == Kind.TEXT else f"{column} IS NOT NULL"
+        return Sql(f"({has})", []) if condition.value else Sql(f"(NOT ({has}))", [])
+    test = _test(Sql(column, []), condition.op, condition.value)
+    return Sql(f"({column} IS NOT NULL AND {test.text})", test.params)
+
+
+def _of_current_price(condition: Condition, at: datetime) -> Sql:
+    """Said of the columns themselves: what PostgreSQL knows of those it does not know of an expression."""
+    on_sale = Sql(_ON_SALE, [at, at])
+    sale, usual = (_plain(replace(condition, field=name), at) for name in ("sale_price", "price"))
+    return _joined(" OR ", [both(on_sale, sale), both(_not(on_sale), usual)], empty="FALSE")
 
 
 def _test(tested: Sql, op: Op, value: Any) -> Sql:

@@ -20,6 +20,9 @@ from catalog.filters import ATTRIBUTE, All, Filter, without
 
 MAX_FACETS: Final = 10
 MAX_VALUES: Final = 50
+TOTAL: Final = "total"  # read like a facet of all that was found, and so is the next
+IDS: Final = "ids"
+FACETS: Final = ("brand", "category", "availability", "price")
 _BOUNDS: Final = [step * Decimal(10) ** power for power in range(-2, 11) for step in (1, 2, 5)]
 
 
@@ -48,49 +51,45 @@ def field_of(name: str) -> str:
 
 
 def exists(name: str) -> bool:
-    return name in _COLUMNS or (name.startswith(ATTRIBUTE) and len(ATTRIBUTE) < len(name) <= 300 and "\x00" not in name)
+    return name in FACETS or (name.startswith(ATTRIBUTE) and len(ATTRIBUTE) < len(name) <= 300 and "\x00" not in name)
 
 
-class Passed(NamedTuple):
-    """What passed text and filter at a moment; `known` are the ids of all of it, if the caller has them."""
+class Counted(NamedTuple):
+    """How many items passed and their facets; `ids` are theirs, the most popular first, unless they are too many."""
 
-    text: Sql
-    filter: All
-    at: datetime
-    known: Sequence[int] | None
+    total: int
+    ids: list[int] | None
+    facets: Mapping[str, Facet]
 
 
-def count(names: Sequence[str], passed: Passed, at_most: int) -> tuple[int, Mapping[str, Facet]]:
-    """How many items passed, counted up to `at_most` and one, and the facets of as many."""
-    wanted, at, known = passed.filter, passed.at, passed.known
+def count(names: Sequence[str], text: Sql, wanted: All, at: datetime, at_most: int) -> Counted:
+    """Count what passes text and filter at a moment, up to `at_most` and one; the facets are of as many."""
     by_filter: dict[Filter, list[str]] = defaultdict(list, {wanted: []})
     for name in names:
         by_filter[without(wanted, field_of(name))].append(name)
-    total, found = len(known or ()), dict[str, Facet]()
+    rows: dict[str, Rows] = {}
     for remaining, group in by_filter.items():
-        if remaining == wanted and known is not None:
-            rows = _counted(group, Sql("id = ANY(%s)", [list(known)]), at, at_most) if group else {}
-        else:
-            rows = _counted(group, conditions.both(passed.text, conditions.where(remaining, at)), at, at_most)
-            total = rows[""][0][1] if remaining == wanted else total
-        found |= {name: _facet(name, rows[name]) for name in group}
-    return total, {name: found[name] for name in names}
+        where = conditions.both(text, conditions.where(remaining, at))
+        also = (TOTAL, IDS) if remaining == wanted else ()
+        rows |= _rows((*also, *group), where, at, at_most)
+    ids, _ = rows[IDS][0]
+    _, total = rows[TOTAL][0]
+    return Counted(total, ids and msgspec.json.decode(ids), {name: _facet(name, rows[name]) for name in names})
 
 
-def _counted(names: Sequence[str], where: Sql, at: datetime, at_most: int) -> Mapping[str, Rows]:
-    """The values of each facet with their counts, and under no name that of all."""
+def _rows(names: Sequence[str], where: Sql, at: datetime, at_most: int) -> dict[str, Rows]:
+    """The values of each facet with their counts."""
     columns = [_column(name, at) for name in names]
-    selected = ", ".join(f"{column.text} AS f{index}" for index, column in enumerate(columns)) or "1"
-    sql = f"WITH found AS MATERIALIZED (SELECT {selected} FROM catalog_item WHERE {where.text} LIMIT %s)"  # noqa: S608 - ours
-    sql += " SELECT -1, NULL, count(*) FROM found"
-    for index, name in enumerate(names):
-        sql += f" UNION ALL (SELECT {index}, {_GROUPED.get(name, _EACH).format(f=f'f{index}')})"
-    params = [param for column in columns for param in column.params]
-    rows: dict[str, Rows] = defaultdict(list)
+    selected = "".join(f", {column.text} AS f{index}" for index, column in enumerate(columns))
+    parts = (f"(SELECT {index}, {_PARTS.get(name, _EACH)})".format(f=f"f{index}") for index, name in enumerate(names))
+    sql = f"""WITH found AS MATERIALIZED (SELECT id, popularity{selected} FROM catalog_item WHERE {where.text} LIMIT %s)
+        {" UNION ALL ".join(parts)}"""  # noqa: S608 - ours
+    params = [*(param for column in columns for param in column.params), *where.params, at_most + 1]
+    rows: dict[str, Rows] = {name: [] for name in names}
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, *where.params, at_most + 1])
+        cursor.execute(sql, params + [at_most for name in names if name == IDS])
         for index, value, number in cursor.fetchall():
-            rows[names[index] if index >= 0 else ""].append((value, number))
+            rows[names[index]].append((value, number))
     return rows
 
 
@@ -100,8 +99,11 @@ _PATHS: Final = """to_jsonb(path), sum(number)::bigint FROM (
     SELECT {f}, count(*) AS number FROM found GROUP BY {f}) AS found, unnest({f}) AS path
     GROUP BY path ORDER BY sum(number) DESC LIMIT 1000"""
 _PRICES: Final = "to_jsonb({f}), count(*) FROM found WHERE {f} IS NOT NULL GROUP BY {f}"
-_GROUPED: Final = {"category": _PATHS, "price": _PRICES}
-_COLUMNS: Final = {"brand": "brand", "category": "category_paths", "availability": "availability", "price": ""}
+_TOTAL: Final = "NULL, count(*) FROM found"
+_IDS: Final = """to_jsonb(array_agg(id ORDER BY popularity DESC, id DESC)), 0
+    FROM found WHERE (SELECT count(*) FROM found) <= %s"""
+_PARTS: Final = {"category": _PATHS, "price": _PRICES, TOTAL: _TOTAL, IDS: _IDS}
+_COLUMNS: Final = {"brand": "brand", "category": "category_paths", "availability": "availability"}
 
 
 def _column(name: str, at: datetime) -> Sql:
@@ -109,9 +111,9 @@ def _column(name: str, at: datetime) -> Sql:
         price = conditions.current_price(at)
         bounds = ", ".join(map(str, _BOUNDS))
         return Sql(f"width_bucket({price.text}, ARRAY[{bounds}])", price.params)
-    if name in _COLUMNS:
-        return Sql(_COLUMNS[name], [])
-    return Sql("attributes -> %s::text", [name.removeprefix(ATTRIBUTE)])
+    if name.startswith(ATTRIBUTE):
+        return Sql("attributes -> %s::text", [name.removeprefix(ATTRIBUTE)])
+    return Sql(_COLUMNS.get(name, "NULL"), [])
 
 
 def _facet(name: str, rows: Rows) -> Facet:

@@ -15,7 +15,7 @@ from django.db import connection
 
 from catalog import cards, conditions, facets, queries
 from catalog.conditions import Sql
-from catalog.facets import Facet, Passed
+from catalog.facets import Facet
 from catalog.filters import Filter, every
 from catalog.finding import ItemSummary
 from catalog.models import Item
@@ -24,7 +24,7 @@ from recomengine.lib import clock
 from tenants import tenancy
 from tenants.types import TenantRef
 
-RANKED: Final = 2_000
+RANKED: Final = 1_000
 COUNTED: Final = 10_000
 
 
@@ -91,33 +91,41 @@ def search(tenant: TenantRef, asked: Search) -> Found:
 def _found(asked: Search, query: Query | None) -> Found:
     at, wanted = clock.now(), every(asked.filter)
     text = Sql("document @@ %s::tsquery", [query.every]) if query else conditions.ALWAYS
-    is_ranked = query is not None and asked.sort == Sort.RELEVANCE
-    last = min(asked.offset + asked.limit, RANKED if is_ranked else COUNTED)
-    number = RANKED if is_ranked else max(RANKED, last + 1)
-    first = _first(asked, query, conditions.both(text, conditions.where(wanted, at)), number, at)
-    known = first if len(first) < number else None
-    total, counts = facets.count(asked.facets, Passed(text, wanted, at, known), asked.counted)
+    counted = facets.count(asked.facets, text, wanted, at, asked.counted)
+    last = min(asked.offset + asked.limit, RANKED if query and asked.sort == Sort.RELEVANCE else COUNTED)
+    where = conditions.both(text, conditions.where(wanted, at))
+    first = _first(asked, query, where, counted.ids, at)[asked.offset : last + 1] if counted.total else []
+    page = first[: last - asked.offset]
     return Found(
-        products=_products(first[asked.offset : last]),
-        total=min(total, asked.counted),
-        exact=total <= asked.counted,
-        more=len(first) > last and last < COUNTED,
-        facets=counts,
+        products=_products(page),
+        total=min(counted.total, asked.counted),
+        exact=counted.total <= asked.counted,
+        more=len(first) > len(page) and last < COUNTED,
+        facets=counted.facets,
         corrections=query.corrections if query else {},
     )
 
 
-def _first(asked: Search, query: Query | None, where: Sql, number: int, at: datetime) -> list[int]:
-    """The ids of the first items in their order: so many that facets seldom need to look for the others."""
+def _first(asked: Search, query: Query | None, where: Sql, known: list[int] | None, at: datetime) -> list[int]:
+    """The ids of the first items in their order; `known` are those of all of them, the most popular first."""
     if query and asked.sort == Sort.RELEVANCE:
-        sql, params = _RANKED.format(where=where.text), _of_ranked(query, asked.text.strip().replace("\x00", ""), where)
-    else:
-        order = _order(asked.sort, at)
-        sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC LIMIT %s"  # noqa: S608
-        params = [*where.params, *order.params, number]
+        return _ids(*_ranked(query, asked.text.strip().replace("\x00", ""), where, known))
+    if known is not None and asked.sort not in (Sort.PRICE, Sort.PRICE_DESCENDING):
+        return sorted(known, reverse=True) if asked.sort == Sort.NEWEST else known
+    where = where if known is None else _among(known)
+    order = _order(asked.sort, at)
+    sql = f"SELECT id FROM catalog_item WHERE {where.text} ORDER BY {order.text}, id DESC LIMIT %s"  # noqa: S608 - ours
+    return _ids(sql, [*where.params, *order.params, asked.offset + asked.limit + 1])
+
+
+def _ids(sql: str, params: list[Any]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [row[0] for row in cursor.fetchall()]
+
+
+def _among(ids: list[int]) -> Sql:
+    return Sql("id = ANY(%s)", [ids])
 
 
 def _order(sort: Sort, at: datetime) -> Sql:
@@ -136,7 +144,7 @@ _RANKED: Final = """
     ), ranked AS (
         SELECT * FROM popular UNION ALL
         SELECT id, item_id, title, document, popularity FROM catalog_item
-        WHERE item_id = %s AND {where} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
+        WHERE item_id = %s AND {anyhow} AND NOT EXISTS (SELECT FROM popular WHERE popular.item_id = %s)
     )
     SELECT id FROM ranked ORDER BY
         lower(item_id) = %s DESC, starts_with(lower(item_id), %s) DESC,
@@ -145,9 +153,10 @@ _RANKED: Final = """
 """
 
 
-def _of_ranked(query: Query, text: str, where: Sql) -> list[Any]:
-    typed = query.typed
-    return [*where.params, RANKED, text, *where.params, text, typed, typed, query.ranking, typed]
+def _ranked(query: Query, text: str, where: Sql, known: list[int] | None) -> tuple[str, list[Any]]:
+    popular, typed = where if known is None else _among(known[:RANKED]), query.typed
+    sql = _RANKED.format(where=popular.text, anyhow=where.text)
+    return sql, [*popular.params, RANKED, text, *where.params, text, typed, typed, query.ranking, typed]
 
 
 def _products(ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -351,6 +351,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "TenantStatusEnum": "tenants.models.Tenant.Status",
+        "ImportStatusEnum": "catalog.models.Import.Status",
         "RunStatusEnum": "recommendations.models.ModelRun.Status",
         "KeyStatusEnum": ["active", "expired", "revoked"],
         "KeyTypeEnum": ["pub", "ro", "rw"],

@@ -12,11 +12,13 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from catalog.models import Import, RejectedRow
 from recommendations import training
-from tenants import changing, schemas, tokens
+from tenants import changing, schemas, tenancy, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.types import SCOPES, KeyType, Role, Scope, TenantRef
 from tests.api import Answer, Api
+from tests.catalog.imports.feeds import BOUNDARY, csv_of, form
 from tests.conftest import new_key
 
 MARK = "only-in-shop-a"  # in everything of shop A that another shop might see
@@ -24,6 +26,9 @@ KEY_ID = "0123456789ab"  # a key of shop A, named like that
 EVENT = {"type": "view", "visitor_id": MARK, "item_id": MARK}
 ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
+FEED = f"https://shop.example/{MARK}"
+SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
+WAITING, FAILED = "7001", "7003"  # imports of shop A
 
 
 @dataclass(frozen=True)
@@ -39,18 +44,24 @@ class Call:
     other_people: int | None = None  # the answer to another shop's owner, if it is another one
     suspended: bool = False  # answered for a suspended shop as well
     thing: str = MARK
+    nothing: str = "nowhere"  # which nobody has
+    content_type: str = "application/json"
 
     def by(self, api: Api, **headers: str) -> Answer:
-        return api.call(self.method, self.path, data=self.body, params=self.params, **headers)
+        sent = {"content_type": self.content_type} | headers
+        return api.call(self.method, self.path, data=self.body, params=self.params, **sent)
 
     def of_nothing(self, api: Api) -> Answer:
         """The same about a thing that nobody has."""
-        return api.call(self.method, self.path.replace(self.thing, "nowhere"), data=self.body, params=self.params)
+        return api.call(self.method, self.path.replace(self.thing, self.nothing), data=self.body, params=self.params)
 
 
 READ, WRITE, TRACK, RECOMMEND = Scope.READ, Scope.WRITE, Scope.TRACK, Scope.RECOMMEND
 KEYS, MANAGE, OWN = Scope.KEYS, Scope.MANAGE, Scope.OWN
 SHOP_A: dict[str, Any] = {"thing": "shop-a"}
+IS_WAITING: dict[str, Any] = {"thing": WAITING, "nothing": "7009"}
+HAS_FAILED: dict[str, Any] = {"thing": FAILED, "nothing": "7009"}
+UPLOAD = {"content_type": f"multipart/form-data; boundary={BOUNDARY}"}
 TABLE: dict[str, list[Call]] = {
     "catalog/items": [
         Call("GET", "catalog/items", READ, others=200),
@@ -74,6 +85,31 @@ TABLE: dict[str, list[Call]] = {
         Call("PATCH", f"catalog/items/{MARK}", WRITE, {"title": "changed"}),
         Call("DELETE", f"catalog/items/{MARK}", WRITE),
     ],
+    "catalog/imports": [
+        Call("GET", "catalog/imports", READ, others=200),
+        Call("POST", "catalog/imports", WRITE, {"url": FEED}, others=202),
+    ],
+    "catalog/imports/preview": [
+        Call("POST", "catalog/imports/preview", WRITE, form(csv_of([1])), others=200, **UPLOAD),
+    ],
+    "catalog/imports/<int:import_id>": [Call("GET", f"catalog/imports/{WAITING}", READ, **IS_WAITING)],
+    "catalog/imports/<int:import_id>/cancel": [Call("POST", f"catalog/imports/{WAITING}/cancel", WRITE, **IS_WAITING)],
+    "catalog/imports/<int:import_id>/resume": [Call("POST", f"catalog/imports/{FAILED}/resume", WRITE, **HAS_FAILED)],
+    "catalog/imports/<int:import_id>/errors": [Call("GET", f"catalog/imports/{FAILED}/errors", READ, **HAS_FAILED)],
+    "catalog/imports/<int:import_id>/errors.csv": [
+        Call("GET", f"catalog/imports/{FAILED}/errors.csv", READ, **HAS_FAILED),
+    ],
+    "catalog/sources": [
+        Call("GET", "catalog/sources", READ, others=200),
+        Call("POST", "catalog/sources", WRITE, SOURCE | {"key": "new"}, others=201),
+    ],
+    "catalog/sources/<str:key>": [
+        Call("GET", f"catalog/sources/{MARK}", READ),
+        Call("PATCH", f"catalog/sources/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"catalog/sources/{MARK}", WRITE),
+    ],
+    "catalog/sources/<str:key>/run": [Call("POST", f"catalog/sources/{MARK}/run", WRITE)],
+    "catalog/export": [Call("GET", "catalog/export", READ, params={"format": "jsonl"}, others=200)],
     "events": [
         Call("GET", "events", READ, params={"visitor_id": MARK}, others=200),
         Call("POST", "events", TRACK, EVENT, others=202),
@@ -148,6 +184,11 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
+    assert api_a.post("catalog/sources", SOURCE | {"key": MARK}).status == 201
+    with tenancy.use(tenant_a):
+        Import.objects.create(pk=WAITING, filename=MARK, url=FEED)
+        failed = Import.objects.create(pk=FAILED, filename=MARK, url=FEED, status=Import.Status.FAILED, rejected=1)
+        RejectedRow.objects.create(import_run=failed, line=2, code="invalid", message=MARK, item_id=MARK)
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
     return api_a
@@ -284,7 +325,7 @@ def test_another_shop_finds_nothing_and_changes_nothing(
     assert answer.status == expected, answer.body
     if expected == 404:
         missing = call.of_nothing(other)
-        assert missing.body == answer.body.replace(call.thing.encode(), b"nowhere")
+        assert missing.body == answer.body.replace(call.thing.encode(), call.nothing.encode())
     elif call.method == "GET":
         assert MARK.encode() not in answer.body
     assert state_of(shop_a) == before
