@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
+from analytics.models import UnknownItem
 from catalog import drafts, items
 from catalog.models import Import, Item, Source
 from catalog.types import ItemIn
@@ -93,6 +94,10 @@ OF_SHOPS: dict[str, PageOf] = {
     "catalog/imports/<int:import_id>/errors.csv": PageOf("/catalog/imports/{import}/errors.csv", "get", 404),
     "catalog/imports/<int:import_id>/cancel/": PageOf("/catalog/imports/{import}/cancel/", "post", 404),
     "catalog/imports/<int:import_id>/resume/": PageOf("/catalog/imports/{import}/resume/", "post", 404),
+    "catalog/quality/": PageOf("/catalog/quality/"),
+    "catalog/quality/check/": PageOf("/catalog/quality/check/", "post", 302),
+    "catalog/quality/unknown_item/": PageOf("/catalog/quality/unknown_item/"),
+    "catalog/quality/<str:code>/": PageOf("/catalog/quality/missing_image/"),
     "catalog/sources/": PageOf("/catalog/sources/"),
     "catalog/sources/<str:key>/": PageOf("/catalog/sources/{item}/", "post", 404, (("name", "x"), ("mode", "delta"))),
     "catalog/sources/<str:key>/run/": PageOf("/catalog/sources/{item}/run/", "post", 404),
@@ -136,6 +141,8 @@ def things(tenant_a: TenantRef) -> dict[str, str]:
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
     items.write(tenant_a, [ItemIn(item_id=MARK, title=f"Title {MARK}@a.example")])
+    with tenancy.use(tenant_a):
+        UnknownItem.objects.create(item_id=f"{MARK}@a.example", events=1, first_at=clock.now(), last_at=clock.now())
     return {
         "key": KEY_ID, "member": str(member.pk), "invitation": str(invitation.pk), "mark": f"{MARK}@a.example",
         "item": MARK, **of_catalogue(tenant_a),
