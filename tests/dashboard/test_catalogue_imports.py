@@ -254,6 +254,13 @@ def test_a_columns_name_may_have_a_line_break(eva: Client, tenant_a: TenantRef) 
     assert items.get(tenant_a, "1").brand == "red"
 
 
+def test_a_feed_of_very_many_columns_can_still_be_imported(eva: Client, tenant_a: TenantRef) -> None:
+    names = ["sku", "title", *(f"column {number}" for number in range(600))]
+    address = chosen(eva, f"{','.join(names)}\n1,Mug,{'x,' * 50}{',' * 549}\n".encode())
+    assert "Created 1" in text_of(eva, imported(eva, tenant_a, address))
+    assert len(items.get(tenant_a, "1").attributes) == 50
+
+
 def test_junk_in_a_form_is_refused_and_not_an_error(eva: Client, tenant_a: TenantRef) -> None:
     address = chosen(eva)
     for junk in (
