@@ -25,9 +25,9 @@ setup: ## Install everything into .venv, if requirements/dev.txt changed since t
 demo: setup ## Run the demonstration shop: API, dashboard and workers, with data
 	@$(MANAGE) demo
 
-demo-reset: setup ## Stop the local services and delete their data and models
+demo-reset: setup ## Stop the local services and delete their data, models and imports
 	@$(MANAGE) services reset
-	@rm -rf .local/models .local/demo.json
+	@rm -rf .local/models .local/imports .local/demo.json
 
 test: setup ## Run all tests (ARGS="-k name" passes options to pytest)
 	$(PYTEST) $(ARGS)

@@ -49,12 +49,12 @@ def server_url(name: str, local: str) -> str:
     return value or local
 
 
-def networks(name: str) -> list[IPv4Network | IPv6Network]:
-    """IP networks from the environment, written 10.1.0.0/16 and separated by commas."""
+def networks(written: list[str]) -> list[IPv4Network | IPv6Network]:
+    """IP networks as they are written, 10.1.0.0/16."""
     try:
-        return [ip_network(each) for each in env.list(name, default=[])]
+        return [ip_network(each) for each in written]
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}.") from error
+        raise ImproperlyConfigured(f"RECOMENGINE_IMPORT_NETWORKS: {error}.") from error
 
 
 SECRET_KEY = secret("DJANGO_SECRET_KEY")
@@ -83,7 +83,7 @@ REDIS_URL = server_url("REDIS_URL", paths.redis_url(BASE_DIR))
 MODEL_STORE = Path(env.str("RECOMENGINE_MODEL_STORE", default=str(BASE_DIR / ".local" / "models")))
 IMPORT_STORE = Path(env.str("RECOMENGINE_IMPORT_STORE", default=str(BASE_DIR / ".local" / "imports")))
 MAX_IMPORT_BYTES = env.int("RECOMENGINE_MAX_IMPORT_BYTES", default=2147483648)
-IMPORT_NETWORKS = networks("RECOMENGINE_IMPORT_NETWORKS")
+IMPORT_NETWORKS = networks(env.list("RECOMENGINE_IMPORT_NETWORKS", default=[]))
 
 
 def database(url: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Plain psycopg connections, for what the ORM is not for: COPY in and out of a named schema."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -50,7 +50,11 @@ def held(name: str) -> Iterator[bool]:
     """
     with connect(autocommit=True) as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
-        yield bool(row and row[0])
+        try:
+            yield bool(row and row[0])
+        finally:  # now, and not when the server notices that the connection is closed, which takes a moment
+            with suppress(psycopg.OperationalError):  # it is lost, and the lock with it
+                connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 def is_held(name: str) -> bool:

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client, RequestFactory
 
 from catalog.importing import taking
-from tenants.models import AuditEntry
+from tenants.models import AuditEntry, User
 from tenants.types import KeyType, TenantRef
 from tests.api import Api
 from tests.catalog.imports.feeds import counts, csv_of, imported, of, send, stored, upload
@@ -265,3 +269,27 @@ def test_a_preview_of_a_feed_that_breaks_says_where(api_a: Api) -> None:
     shown = send(api_a, feed, path="catalog/imports/preview").json
     assert len(shown["rows"]) == 1
     assert shown["broken"]["code"]
+
+
+def test_strangers_upload_nothing_to_speak_of_on_the_dashboards_port(
+    api_a: Api, tenant_a: TenantRef, settings: Any
+) -> None:
+    """Nothing in front of Django looks at bodies there; a page's form is read before its view knows who sends it."""
+    large = csv_of([1]) + b"x" * 6_000_000
+    browser = Client()
+    answer = browser.post("/account/login/", {"login": "x", "file": SimpleUploadedFile("x.csv", large)})
+    assert answer.status_code in {400, 413}
+    with pytest.raises(RequestDataTooBig):
+        upload_of(large, AnonymousUser())
+    upload_of(large, User(email="ann@example.com"))
+    settings.MAX_IMPORT_BYTES = 1_000_000
+    with pytest.raises(RequestDataTooBig):
+        upload_of(large, User(email="ann@example.com"))
+
+
+def upload_of(content: bytes, who: Any) -> None:
+    """Have a form with a file be read as a page's is."""
+    file = SimpleUploadedFile("x.csv", content)
+    request = RequestFactory().post("/any/page", {"file": file})
+    request.user = who
+    assert request.FILES["file"].size == len(content)
