@@ -19,7 +19,7 @@ from catalog.search import Found, Search, Sort, search
 from recomengine.lib.streaming import download
 from tenants.dashboard import PageRequest, Shop, shop_page
 
-COUNTED: Final = 200_000
+COUNTED: Final = 100_000
 FACETS: Final = ("category", "availability", "brand")
 EXPORTS: Final = [
     (Format.CSV, "For a spreadsheet"),

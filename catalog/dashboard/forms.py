@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping as Values
+from itertools import islice
 from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
@@ -16,7 +17,7 @@ from catalog.importing import Preview
 from recomengine.lib.errors import DomainError
 from tenants.shop_pages.forms import ShopForm
 
-MAX_COLUMNS: Final = 500
+MAX_COLUMNS: Final = 400  # with two fields each well below what Django takes of a form
 MAX_HOURS: Final = 24 * 31
 FORMATS: Final[Values[str, str]] = {
     Format.CSV: "CSV",
@@ -124,8 +125,9 @@ def columns(preview: Preview) -> list[Column]:
 
 
 def columns_of(mapping: Mapping, samples: Values[str, list[str]]) -> list[Column]:
-    """The columns of a mapping, with some of their values if they are known."""
-    return [_column(name, target, samples.get(name, [])) for name, target in mapping.items()]
+    """The first columns of a mapping, with some of their values if they are known; the others stay as proposed."""
+    first = islice(mapping.items(), MAX_COLUMNS)
+    return [_column(name, target, samples.get(name, [])) for name, target in first]
 
 
 def format_of(data: QueryDict) -> Format:

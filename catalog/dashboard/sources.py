@@ -81,7 +81,7 @@ def _initial(source: Source) -> dict[str, Any]:
 def _changes(request: PageRequest, form: forms.SourceForm, source: Source) -> dict[str, Any]:
     data = form.cleaned_data
     mapping = msgspec.to_builtins(forms.mapping_of(request.POST))
-    changes = {"name": data["name"], "url": data["url"], "mode": data["mode"], "mapping": mapping or source.mapping}
+    changes = {"name": data["name"], "url": data["url"], "mode": data["mode"], "mapping": source.mapping | mapping}
     if "every_hours" in form.changed_data:  # a schedule in minutes, made through the API, stays what it is
         changes["every_minutes"] = data["every_hours"] * 60 if data["every_hours"] else None
     return changes

@@ -1,8 +1,10 @@
 """People who look at shops, and shops with something to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.models import Membership, Tenant, User
 from tenants.types import Role, TenantRef
+from tests.catalog.imports.feeds import FeedServer, serving
 
 PASSWORD = "correct horse battery"
 SignIn = Callable[..., Client]
@@ -67,6 +70,27 @@ def ann(sign_in: SignIn, tenant_a: TenantRef) -> Client:
 def owner(sign_in: SignIn, tenant_a: TenantRef) -> Client:
     """An owner of shop A at her browser."""
     return sign_in(tenant_a, email="owner@example.com", role=Role.OWNER)
+
+
+@pytest.fixture
+def eva(sign_in: SignIn, tenant_a: TenantRef) -> Client:
+    """An editor of shop A at her browser."""
+    return sign_in(tenant_a, email="eva@example.com", role=Role.EDITOR)
+
+
+@pytest.fixture
+def files(settings: Any, tmp_path: Path) -> Path:
+    """A directory for the files of imports, and nothing in it."""
+    settings.IMPORT_STORE = tmp_path / "imports"
+    return tmp_path / "imports"
+
+
+@pytest.fixture
+def feeds(settings: Any) -> Iterator[FeedServer]:
+    """A server of feeds that may be asked."""
+    settings.IMPORT_NETWORKS = [ip_network("127.0.0.0/8")]
+    with serving() as server:
+        yield server
 
 
 def ago(**span: float) -> str:

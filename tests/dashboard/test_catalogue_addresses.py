@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from catalog.dashboard.browsing import AVAILABILITY, SORTS, Wanted, chosen, price, query, toggles, tree, wanted
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20).map(str.strip)
+levels = texts.map(lambda text: text.replace(">", "").strip()).filter(bool)
 amounts = st.none() | st.decimals(0, 1000, places=2)
 states = st.builds(
     Wanted,
     q=texts,
-    category=texts,
+    category=st.lists(levels, max_size=4).map(" > ".join),
     brand=st.lists(texts.filter(bool), max_size=3, unique=True).map(tuple),
     availability=st.lists(st.sampled_from(sorted(AVAILABILITY)), unique=True).map(tuple),
     low=amounts,

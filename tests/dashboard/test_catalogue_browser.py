@@ -4,7 +4,6 @@ import csv
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -26,11 +25,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def store(settings: Any, tmp_path: Path) -> None:
-    settings.IMPORT_STORE = tmp_path / "imports"
 
 
 @pytest.fixture
