@@ -20,7 +20,7 @@ from tenants import keys
 from tenants.types import KeyType
 
 BATCH: Final = 500
-SYLLABLES: Final = ["ba", "do", "ki", "lu", "me", "no", "pa", "ri", "so", "tu", "ven", "wor", "xan", "yel", "zim"]
+SYLLABLES: Final = ["bad", "dok", "kil", "lum", "met", "nor", "par", "rin", "sol", "tum", "ven", "wor", "xan", "yel", "zim"]
 
 
 def items(count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
