@@ -108,7 +108,8 @@ def _previewed(shop: Shop, draft: Draft, wanted: NewImport) -> Preview:
                 raise
             shown = importing.preview(shop.tenant, replace(wanted, format=Format.CSV), file)
             shown = replace(shown, broken={"message": str(error)})
-    return shown if draft.is_whole else replace(shown, broken=None)
+    ends_early = not draft.is_whole and (shown.broken or {}).get("code") != "missing_column"
+    return replace(shown, broken=None) if ends_early else shown
 
 
 def _started(request: PageRequest, shop: Shop, draft: Draft, wanted: NewImport) -> Import:

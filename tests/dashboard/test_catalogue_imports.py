@@ -18,6 +18,7 @@ from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.models import AuditEntry
 from tenants.types import Role, TenantRef
+from tests.catalog.imports.feeds import FeedServer
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.importing import FEED, chosen, form, imported, selected, started, text_of
 from tests.dashboard.test_overview import words
@@ -67,6 +68,23 @@ def test_two_columns_for_one_field_are_refused_and_nothing_starts(eva: Client, t
     assert "are both mapped to `title`" in words(answer.content)
     with tenancy.use(tenant_a):
         assert not Import.objects.exists()
+
+
+NAMELESS = b"Artikelnr,Name\n" + b"".join(b"%d,Lantern %d\n" % (number, number) for number in range(60_000))
+
+
+@pytest.mark.parametrize("by_url", [False, True])
+def test_a_column_that_is_missing_is_named_and_can_be_chosen(
+    eva: Client, tenant_a: TenantRef, feeds: FeedServer, by_url: bool
+) -> None:
+    """Of what lies at an address only the first megabyte is here."""
+    feeds.pages["/feed.csv"] = NAMELESS
+    sent = {"url": feeds.url()} if by_url else {"file": SimpleUploadedFile("feed.csv", NAMELESS)}
+    address = eva.post("/catalog/import/", sent).url  # type: ignore[attr-defined]
+    assert "No column is mapped to `item_id`" in text_of(eva, address)
+    answer = eva.post(address, form(eva, address, Artikelnr="item_id:text"), headers=HTMX)
+    text = words(b"<main" + answer.content)
+    assert ("No column" in text, "Lantern 0 0" in text) == (False, True)
 
 
 @pytest.mark.parametrize(
