@@ -20,7 +20,7 @@ from tenants import keys
 from tenants.types import KeyType
 
 BATCH: Final = 500
-SYLLABLES: Final = ["bad", "dok", "kil", "lum", "met", "nor", "par", "rin", "sol", "tum", "ven", "wor", "xan", "yel", "zim"]
+SYLLABLES: Final = ["bad", "dog", "kin", "lum", "met", "nor", "par", "rim", "sol", "tum", "ven", "wor", "yel", "zim"]
 
 
 def items(count: int, seed: int = 7) -> Iterator[dict[str, Any]]:

@@ -89,7 +89,12 @@ def link(message: int = -1) -> str:
 
 
 def code_of(secret: str, steps: int = 0) -> str:
-    """What an authenticator app shows now, or some steps of 30 seconds later."""
+    """What an authenticator app shows now, or some steps of 30 seconds later.
+
+    Near the end of a step the next one is waited for: a code is good for its own step only, and sending it takes time.
+    """
+    if time.time() % 30 > 24:
+        time.sleep(30 - time.time() % 30)
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps)))
 
 
