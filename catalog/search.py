@@ -25,7 +25,8 @@ from tenants import tenancy
 from tenants.types import TenantRef
 
 RANKED: Final = 1_000
-COUNTED: Final = 5_000
+COUNTED: Final = 2_000
+PAGED: Final = 10_000
 
 
 class Sort(StrEnum):
@@ -41,7 +42,7 @@ class Search:
     """What is asked for. Without a text the most popular items come first, whatever `sort` says of relevance.
 
     `facets` are `brand`, `category`, `availability`, `price` and attributes as `attributes.color`; of more than
-    `counted` items (`COUNTED`, if nothing is said) no more are counted.
+    `counted` items no more are counted.
     """
 
     text: str = ""
@@ -50,7 +51,7 @@ class Search:
     limit: int = 24
     offset: int = 0
     facets: tuple[str, ...] = ()
-    counted: int | None = None
+    counted: int = COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +92,16 @@ def search(tenant: TenantRef, asked: Search) -> Found:
 def _found(asked: Search, query: Query | None) -> Found:
     at, wanted = clock.now(), every(asked.filter)
     text = Sql("document @@ %s::tsquery", [query.every]) if query else conditions.ALWAYS
-    at_most = asked.counted or COUNTED
-    counted = facets.count(asked.facets, text, wanted, at, at_most)
-    last = min(asked.offset + asked.limit, RANKED if query and asked.sort == Sort.RELEVANCE else COUNTED)
+    counted = facets.count(asked.facets, text, wanted, at, asked.counted)
+    last = min(asked.offset + asked.limit, RANKED if query and asked.sort == Sort.RELEVANCE else PAGED)
     where = conditions.both(text, conditions.where(wanted, at))
     first = _first(asked, query, where, counted.ids, at)[asked.offset : last + 1] if counted.total else []
     page = first[: last - asked.offset]
     return Found(
         products=_products(page),
-        total=min(counted.total, at_most),
-        exact=counted.total <= at_most,
-        more=len(first) > len(page) and last < COUNTED,
+        total=min(counted.total, asked.counted),
+        exact=counted.total <= asked.counted,
+        more=len(first) > len(page) and last < PAGED,
         facets=counted.facets,
         corrections=query.corrections if query else {},
     )

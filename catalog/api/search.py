@@ -16,15 +16,16 @@ from rest_framework.views import APIView
 from catalog import facets
 from catalog.api.items import ItemSchema
 from catalog.filters import Filter, Op, every, parse, parse_text
-from catalog.search import Search, Sort, search
+from catalog.search import COUNTED, Search, Sort, search
 from recomengine.lib.api import PageSchema
 from recomengine.lib.errors import DomainError
 from tenants.authentication import caller_of
 
 DEFAULT_LIMIT: Final = 24
 MAX_LIMIT: Final = 100
+MAX_COUNTED: Final = 100_000
 LISTS: Final = ("brand", "category", "availability")
-SINGLE: Final = ("q", "filter", "price_from", "price_to", "facets", "sort", "limit", "cursor")
+SINGLE: Final = ("q", "filter", "price_from", "price_to", "facets", "sort", "limit", "cursor", "count_up_to")
 PRICES: Final = {"price_from": Op.GTE, "price_to": Op.LTE}
 PARAMETERS: Final = [
     OpenApiParameter("q", str, description="What a person typed: words, the beginning of one, or an id."),
@@ -38,12 +39,17 @@ PARAMETERS: Final = [
     OpenApiParameter("sort", str, enum=list(Sort)),
     OpenApiParameter("limit", int),
     OpenApiParameter("cursor", str),
+    OpenApiParameter(
+        "count_up_to",
+        int,
+        description=f"Of a broad search total and facets are of so many items; {COUNTED} if not told.",
+    ),
 ]
 
 
 class SearchSchema(PageSchema):
     results = ItemSchema(many=True)
-    total = serializers.IntegerField(help_text="How many were found; no more than 5,000 are counted.")
+    total = serializers.IntegerField(help_text="How many were found; no more than `count_up_to`.")
     total_relation = serializers.ChoiceField(["eq", "gte"], help_text="`gte`: there are at least `total`.")
     facets = serializers.DictField(
         child=serializers.ListField(child=serializers.DictField()),
@@ -87,9 +93,10 @@ def _asked(request: Request) -> Search:
         text=given.get("q", ""),
         filter=_filter(given),
         sort=_sort(given.get("sort", Sort.RELEVANCE)),
-        limit=_limit(given.get("limit", str(DEFAULT_LIMIT))),
+        limit=_number(given, "limit", DEFAULT_LIMIT, MAX_LIMIT),
         offset=_offset(given.get("cursor"), request.path),
         facets=_facets(given.get("facets", "")),
+        counted=_number(given, "count_up_to", COUNTED, MAX_COUNTED),
     )
 
 
@@ -109,9 +116,10 @@ def _sort(text: str) -> Sort:
     return Sort(text)
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-        raise DomainError("invalid", f"`limit` is a number from 1 to {MAX_LIMIT}.")
+def _number(given: QueryDict, name: str, default: int, most: int) -> int:
+    text = given.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise DomainError("invalid", f"`{name}` is a number from 1 to {most:,}.")
     return int(text)
 
 

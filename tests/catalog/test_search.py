@@ -197,9 +197,9 @@ def test_pages_follow_one_another(shop: Api) -> None:
 
 
 def test_broad_searches_are_bounded_and_say_so(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "COUNTED", 3)
+    monkeypatch.setattr(searching, "PAGED", 3)
     monkeypatch.setattr(searching, "RANKED", 2)
-    found = find(shop, "home", limit=1, facets="availability")
+    found = find(shop, "home", limit=1, facets="availability", count_up_to=3)
     assert (found["total"], found["total_relation"]) == (3, "gte")
     following = find(shop, **dict(query_of(found["next"])))
     assert (len(following["results"]), following["next"]) == (1, None)  # the two most popular are in order
@@ -220,7 +220,8 @@ def test_the_item_of_the_very_id_is_found_however_many_are_more_popular(
 @pytest.mark.parametrize(
     "params",
     [
-        {"sort": "cheap"}, {"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "x"}, {"facets": "colour"},
+        {"sort": "cheap"}, {"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"count_up_to": "0"},
+        {"count_up_to": "100001"}, {"cursor": "x"}, {"facets": "colour"},
         {"facets": ",".join(f"attributes.a{n}" for n in range(11))}, {"q": ["a", "b"]}, {"price_from": "x"},
         {"price_to": "NaN"}, {"category": " > "}, {"brand": "a\x00"}, {"filter": "{"},
     ],
