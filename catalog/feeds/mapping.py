@@ -98,36 +98,49 @@ def check(mapping: Mapping) -> None:
 def merged(columns: Iterable[str], format: Format, chosen: Mapping) -> Mapping:
     """The proposal with what the shop has chosen; a column whose field was chosen for another becomes an attribute.
 
-    `chosen` was checked.
+    `chosen` was checked; its columns may be spelled in another way than the feed's.
     """
     names = list(columns)
+    taken = {column: chosen[name] for name, column in _found_of(names, chosen).items()}
     fields = {target.field for target in chosen.values()}
-    free = [column for column in names if column not in chosen]
-    found = proposed(free, format)
+    found = proposed((column for column in names if column not in taken), format)
     for column, target in found.items():
         if target.field in fields and target.field not in {"attributes", "categories"}:
             found[column] = Target(as_attribute(column))
-    return {column: chosen.get(column) or found[column] for column in names}
+    return {column: taken.get(column) or found[column] for column in names}
+
+
+def _found_of(columns: Sequence[str], chosen: Mapping) -> dict[str, str]:
+    """The feed's column for each that the mapping names: the very same, else the one that is spelled alike."""
+    alike = {spelled(column): column for column in reversed(columns) if column not in chosen}
+    found = {name: name if name in columns else alike.get(spelled(name)) for name in chosen}
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def complete(format: Format, chosen: Mapping) -> Look:
-    """A look at a table's columns that raises FeedBroken (`missing_column`) if no row can become an item."""
+    """A look at a table's columns that raises FeedBroken (`missing_column`) if no row can become an item, or if the
+    mapping names a column that is not there: every item would lose what it held.
+    """
 
     def look(columns: Sequence[str]) -> None:
         mapped = {target.field for target in merged(columns, format, chosen).values()}
-        if missing := [field for field in _REQUIRED if field not in mapped]:
-            raise FeedBroken("missing_column", _missing(missing, columns, chosen), 1)
+        missing = [field for field in _REQUIRED if field not in mapped]
+        found = _found_of(columns, chosen)
+        absent = [name for name, target in chosen.items() if target.field and name not in found]
+        if missing or absent:
+            raise FeedBroken("missing_column", _missing(missing, absent, columns), 1)
 
     return look
 
 
-def _missing(fields: Sequence[str], columns: Sequence[str], chosen: Mapping) -> str:
+def _missing(fields: Sequence[str], absent: Sequence[str], columns: Sequence[str]) -> str:
     """What is wrong, what there is, and what mends it."""
-    absent = [column for column, target in chosen.items() if target.field in fields and column not in columns]
-    names = " and ".join(f"`{field}`" for field in fields)
-    message = f"No column is mapped to {names}, which every item needs. "
+    message = ""
+    if fields:
+        names = " and ".join(f"`{field}`" for field in fields)
+        message += f"No column is mapped to {names}, which every item needs. "
     if absent:
-        message += f"The mapping has {_listed(absent)} for it, which the first line does not name. "
+        message += f"The mapping has {_listed(absent)}, which the first line does not name. "
     return message + (
         f"The columns are {_listed(columns)}. Import the feed again with a mapping that names the column to take, "
         "or rename that column in the feed."

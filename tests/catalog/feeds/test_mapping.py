@@ -56,6 +56,14 @@ def test_what_the_shop_chose_goes_first() -> None:
     assert (found.item_id, found.attributes) == ("A", {"id": "1", "weight": 1.5})
 
 
+def test_columns_of_a_mapping_may_be_spelled_in_another_way() -> None:
+    chosen = {"Image Link": Target("attributes.picture"), "preis": Target("price"), "Preis": Target("sale_price")}
+    found = merged(["image_link", "Preis", "preis"], Format.CSV, chosen)
+    assert [found[column].field for column in ("image_link", "Preis", "preis")] == [
+        "attributes.picture", "sale_price", "price",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "chosen",
     [{"a": Target("colour")}, {"a": Target("attributes.")}, {"a": Target("price"), "b": Target("price")}],
@@ -71,6 +79,7 @@ def test_a_mapping_that_cannot_be(chosen: Mapping) -> None:
         (["Artikelnr", "Name"], {}, ["mapped to `item_id`,", "`Artikelnr`, `Name`", "mapping", "rename"]),
         (["a"], {}, ["`item_id` and `title`"]),
         (["id", "title"], {"title": Target("")}, ["`title`"]),
+        (["id", "title"], {"Weight": Target("attributes.weight")}, ["mapping has `Weight`", "`id`, `title`"]),
         (["id", "title"], {"Nr": Target("item_id")}, ["`item_id`", "mapping has `Nr`", "`id`, `title`"]),
         ([f"column {n}" for n in range(60)], {}, ["`column 49` and 10 more"]),
         (["x" * 1000], {}, [f"`{'x' * 60}`"]),
