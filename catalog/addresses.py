@@ -5,7 +5,7 @@ to is checked, and the connection goes to the very address that was (`catalog.fe
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from socket import SOCK_STREAM, getaddrinfo
+from socket import AI_NUMERICHOST, SOCK_STREAM, getaddrinfo
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,7 +24,10 @@ Address = IPv4Address | IPv6Address
 
 
 def parse(url: str) -> SplitResult:
-    """The parts of a URL that might be fetched; raises `address_not_allowed` for any other text."""
+    """The parts of a URL that might be fetched; raises `address_not_allowed` for any other text.
+
+    What a name resolves to is looked at when it is fetched.
+    """
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname
@@ -38,7 +41,19 @@ def parse(url: str) -> SplitResult:
         raise DomainError("address_not_allowed", "The URL holds a user name or a password; feeds are fetched without.")
     if port is not None and port not in PORTS.values() and port < _FIRST_FREE_PORT:
         raise DomainError("address_not_allowed", f"Feeds are fetched from no port like {port}.")
+    if any(not is_allowed(address) for address in _known_at_once(host)):
+        raise DomainError("address_not_allowed", f"{host} is no public server.")
     return parts
+
+
+def _known_at_once(host: str) -> list[str]:
+    """The addresses of a host that is one, however it is written, or that is this machine by its name."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return ["127.0.0.1"]
+    try:
+        return [str(each[4][0]) for each in getaddrinfo(host, None, flags=AI_NUMERICHOST)]
+    except (OSError, UnicodeError):  # a name, which is looked up when it is fetched
+        return []
 
 
 def port_of(parts: SplitResult) -> int:

@@ -35,7 +35,9 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
     asked: list[str] = []
     answers = iter(found)
 
-    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+    def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
+        if options.get("flags"):  # an address, and no name to look up
+            return socket.getaddrinfo(host, port, **options)
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in next(answers).split()]
 

@@ -18,6 +18,7 @@ from tenants.models import AuditEntry
 from tenants.types import KeyType, TenantRef
 from tests.api import Api
 from tests.catalog.imports.feeds import FeedServer, answer, counts, csv_of, of, send, stored, upload
+from tests.catalog.imports.test_fetching import resolve_to
 from tests.conftest import new_key
 
 pytestmark = pytest.mark.smoke
@@ -70,15 +71,18 @@ def test_a_feed_is_fetched_and_imported(api_a: Api, tenant_a: TenantRef, feeds: 
 
 
 def test_an_address_that_is_not_allowed_is_refused_at_once_or_ends_the_import(
-    api_a: Api, tenant_a: TenantRef, feeds: FeedServer, settings: Any
+    api_a: Api, tenant_a: TenantRef, feeds: FeedServer, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = api_a.post("catalog/imports", {"url": "file:///etc/passwd"})
-    assert (answer.status, answer.json["code"]) == (400, "address_not_allowed")
     settings.IMPORT_NETWORKS = []
-    done = ran(api_a, tenant_a, "catalog/imports", {"url": feeds.url()})
+    for url in ("file:///etc/passwd", feeds.url(), "http://localhost/", "http://2130706433/", "http://[::1]/"):
+        for path in ("catalog/imports", "catalog/imports/preview"):
+            answer = api_a.post(path, {"url": url})
+            assert (answer.status, answer.json["code"]) == (400, "address_not_allowed")
+        answer = api_a.post("catalog/sources", {"key": "s", "name": "S", "format": "csv", "url": url})
+        assert (answer.status, answer.json["code"]) == (400, "address_not_allowed")
+    resolve_to(monkeypatch, "127.0.0.1")
+    done = ran(api_a, tenant_a, "catalog/imports", {"url": feeds.url(host="shop.example")})
     assert (done["status"], done["error"]["code"]) == ("failed", "address_not_allowed")
-    answer = api_a.post("catalog/imports/preview", {"url": feeds.url()})
-    assert (answer.status, answer.json["code"]) == (400, "address_not_allowed")
 
 
 def test_a_fetch_that_failed_is_tried_again(api_a: Api, tenant_a: TenantRef, feeds: FeedServer) -> None:
