@@ -66,7 +66,7 @@ def check(request: PageRequest, shop: Shop) -> HttpResponse:
     """Look for unknown items now, in the background."""
     queueing.check_quality_later(shop.tenant)
     messages.success(request, "Events and catalogue are being compared; look again in a moment.")
-    return redirect("quality-page")
+    return redirect("catalogue-quality")
 
 
 def _by_events() -> QuerySet[UnknownItem]:

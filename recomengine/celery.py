@@ -1,6 +1,7 @@
 """Background work: `celery -A recomengine worker`, `celery -A recomengine beat`."""
 
 import os
+from datetime import timedelta
 
 from celery import Celery
 
@@ -8,3 +9,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
 app = Celery("recomengine")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    "train-tenants-with-new-events": {"task": "recommendations.train_stale", "schedule": timedelta(hours=1)},
+    "keep-usage": {"task": "tenants.keep_usage", "schedule": timedelta(minutes=5)},
+    "forget-expired-tokens": {"task": "tenants.forget_expired", "schedule": timedelta(days=1)},
+    "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
+    "check-data-quality": {"task": "analytics.check_quality", "schedule": timedelta(hours=1)},
+    "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
+    "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
+    "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
+    "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
+}

@@ -123,17 +123,6 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULE = {
-    "train-tenants-with-new-events": {"task": "recommendations.train_stale", "schedule": timedelta(hours=1)},
-    "keep-usage": {"task": "tenants.keep_usage", "schedule": timedelta(minutes=5)},
-    "forget-expired-tokens": {"task": "tenants.forget_expired", "schedule": timedelta(days=1)},
-    "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},
-    "check-data-quality": {"task": "analytics.check_quality", "schedule": timedelta(hours=1)},
-    "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
-    "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
-    "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
-    "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
-}
 
 # --- Applications ---------------------------------------------------------------------------------------------------
 SHARED_APPS = [

@@ -189,8 +189,8 @@ def availability(value: Any) -> str | None:
         return "in_stock" if int(given) > 0 else "out_of_stock"
     plain = _BETWEEN.sub("", given.rpartition("schema.org/")[2]).lower()
     if plain not in _AVAILABILITY:
-        known = ", ".join(spelling for spellings in _KNOWN.values() for spelling in spellings)
-        raise Refused("invalid_availability", f"This availability is not known; known are {known}, and numbers.")
+        wanted = "write it as `in_stock`, `out_of_stock`, `preorder` or how many there are"
+        raise Refused("invalid_availability", f"This availability is not known; {wanted}.")
     return _AVAILABILITY[plain]
 
 
