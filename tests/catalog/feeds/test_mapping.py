@@ -155,7 +155,7 @@ def test_an_availability_that_is_not_known() -> None:
     assert error({"availability": "maybe"}) == ("invalid_availability", "availability", "maybe")
     found = made({"availability": "maybe"})
     assert isinstance(found, RowError)
-    assert "sold out" in found.message
+    assert "`out_of_stock`" in found.message
 
 
 @pytest.mark.parametrize(
