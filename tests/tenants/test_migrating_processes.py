@@ -65,6 +65,15 @@ def connected() -> int:
         return int(cursor.fetchone()[0])
 
 
+def under_way() -> int:
+    """How many tenants are in the middle of their slow migration."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event = 'PgSleep'", [NAME]
+        )
+        return int(cursor.fetchone()[0])
+
+
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -101,7 +110,7 @@ def test_after_a_kill_the_next_run_goes_on(many: Late) -> None:
 def test_ctrl_c_finishes_those_under_way_and_leaves_the_rest(many: Late) -> None:
     many.add(TABLE, SLOWLY)
     process = start(many)
-    until(lambda: len(migrated()) >= 2)
+    until(lambda: len(migrated()) >= 2 and under_way() == 2)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, connected()) == (1, 0)
