@@ -66,7 +66,7 @@ def texts(item: Describable) -> Texts:
     return Texts(
         terms.words(item.title),
         _bounded([item.brand, *item.categories]),
-        _bounded(value[:MAX_VALUE] for value in _values(item.attributes)),
+        _bounded(value[:MAX_VALUE] for value in values(item.attributes)),
         with_ancestors(item.categories),
     )
 
@@ -80,7 +80,7 @@ def _bounded(parts: Iterable[str]) -> str:
     return terms.words(" ".join(parts)[:MAX_TEXT])
 
 
-def _values(attributes: Mapping[str, Any]) -> Iterator[str]:
+def values(attributes: Mapping[str, Any]) -> Iterator[str]:
     """The attributes' values as text; of a flag that is set its name."""
     for name, value in attributes.items():
         if isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from catalog import documents
 from catalog.models import Item
 from tenants import tenancy
 from tenants.types import TenantRef
@@ -25,7 +26,7 @@ def contents(tenant: TenantRef) -> list[ItemContent]:
     with tenancy.use(tenant):
         rows = Item.objects.order_by("id").values_list(*columns).iterator(chunk_size=5_000)
         return [
-            ItemContent(pk, item_id, title, brand, tuple(categories), _words(attributes))
+            ItemContent(pk, item_id, title, brand, tuple(categories), " ".join(documents.values(attributes)))
             for pk, item_id, title, brand, categories, attributes in rows
         ]
 
@@ -34,16 +35,3 @@ def count(tenant: TenantRef) -> int:
     """How many items the catalogue holds."""
     with tenancy.use(tenant):
         return Item.objects.count()
-
-
-def _words(attributes: dict[str, object]) -> str:
-    """Attribute values as text; a flag contributes its name where it is set."""
-    words: list[str] = []
-    for name, value in attributes.items():
-        if isinstance(value, bool):
-            words += [name] if value else []
-        elif isinstance(value, list):
-            words += map(str, value)
-        elif value is not None:
-            words.append(str(value))
-    return " ".join(words)

@@ -1,14 +1,12 @@
 """Making every item's search document and the vocabulary anew, after the shop's language changed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db import connection, transaction
 
 from catalog import documents, languages
 from catalog.models import DocumentsLanguage, Item, Word
-from recomengine.lib.postgres import connect
+from recomengine.lib.postgres import held
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -40,7 +38,7 @@ def rebuild(tenant: TenantRef) -> int | None:
     Items can be searched and written meanwhile; until it is over, mistyped words may find no correction. An
     interrupted one is needed still.
     """
-    with _alone(tenant) as alone, tenancy.use(tenant):
+    with held(f"rebuild search {tenant.schema}") as alone, tenancy.use(tenant):
         if not alone:
             return None
         with transaction.atomic():
@@ -64,12 +62,3 @@ def _chunk(after: str, configuration: str) -> list[Item]:
         }
         cursor.execute(_REBUILT, ids | {"texts": documents.rows(items), "language": configuration})
     return items
-
-
-@contextmanager
-def _alone(tenant: TenantRef) -> Iterator[bool]:
-    """Whether no other process is at it; the lock ends with the connection."""
-    with connect(autocommit=True) as own:
-        name = f"rebuild search {tenant.schema}"
-        row = own.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
-        yield bool(row and row[0])

@@ -12,6 +12,7 @@ from catalog import search as searching
 from catalog.models import Item
 from catalog.search import Search
 from catalog.types import ItemIn
+from recomengine.lib.postgres import held
 from tenants import changing, tenancy
 from tenants.models import Tenant
 from tenants.types import TenantRef
@@ -66,7 +67,7 @@ def test_an_interrupted_one_is_needed_still(tenant_a: TenantRef, monkeypatch: py
 
 
 def test_one_process_at_a_time(tenant_a: TenantRef) -> None:
-    with rebuilding._alone(tenant_a):
+    with held(f"rebuild search {tenant_a.schema}"):
         assert rebuilding.rebuild(tenant_a) is None
         with pytest.raises(CommandError, match="Another process"):
             call_command("rebuild_search", tenant_a.slug)
