@@ -1,27 +1,27 @@
 """Events in: an ordered list of small steps, each of which passes an event on or drops it with a named reason.
 
-decode → normalise → check the type's needs → check the time → rows. Pure: storing is `events.store`'s job.
+decode → known type → consented → normalise → identified → complete → timely → storable → rows. Pure: storing is
+`events.store`'s job.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 import msgspec
 
-from events.types import MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, EventRow, EventType, LineIn
+from events import bots, content_ids
+from events.types import BUILT_IN, MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, EventRow, EventType, LineIn
 from recomengine.lib.decoding import Rejection, field_error, parse_json, rows_of
 from recomengine.lib.errors import DomainError
 
-RETENTION: Final = timedelta(days=396)
 CLOCK_AHEAD: Final = timedelta(hours=48)
-_TYPES: Final = frozenset(map(str, EventType))
-_NEED_ITEMS: Final = frozenset(EventType) - {EventType.IMPRESSION}
-_NEED_PRICES: Final = frozenset({EventType.PURCHASE})
+_MONEY: Final = frozenset({EventType.PURCHASE, EventType.REFUND})
 _NO_PROPERTIES: Final = frozenset({b"", b"null"})
 _NUL: Final = re.compile(rb"(?<!\\)(\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before "u0000"
 _decode = msgspec.json.Decoder(EventIn).decode
@@ -37,18 +37,31 @@ class Drop(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the steps need to know beside the event."""
+    """What the steps need to know beside the event.
+
+    `types` says of each type whether its events need an item. `opted_out`: the browser asked not to be followed
+    (Global Privacy Control). `user_agent` is the browser's, empty where a server sends.
+    """
 
     now: datetime
     currency: str
+    retention: timedelta = timedelta(days=396)
+    types: Mapping[str, bool] = field(default_factory=lambda: BUILT_IN)
+    opted_out: bool = False
+    user_agent: str = ""
+    is_too_fast: Callable[[str, datetime], bool] | None = None
 
 
 @dataclass(slots=True)
 class Batch:
-    """Events that passed every step, as the rows to store (one list an event), and those that did not."""
+    """Events that passed every step, as the rows to store (one list an event), and those that did not.
 
-    events: list[list[EventRow]]
-    rejected: list[Rejection]
+    `notes` counts what was put right or is odd and yet accepted, e.g. purchases without a currency.
+    """
+
+    events: list[list[EventRow]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 def from_batch(body: bytes, context: Context) -> Batch:
@@ -64,15 +77,19 @@ def from_single(body: bytes, context: Context) -> Batch:
 
 def from_rows(rows: Sequence[msgspec.Raw | bytes], context: Context) -> Batch:
     """Run every event through the steps; one bad event never sinks its batch."""
-    batch = Batch([], [])
+    batch, content = Batch(), content_ids.Contents(context.now)
     for index, raw in enumerate(rows):
         try:
             event = decode(raw)
             for step in STEPS:
                 step(event, context)
-            batch.events.append(to_rows(event, context))
         except Drop as drop:
             batch.rejected.append(Rejection(index, drop.code, drop.message, drop.pointer))
+            continue
+        if event.currency is None:
+            event.currency = context.currency
+            batch.notes["missing_currency"] += event.type in _MONEY
+        batch.events.append(to_rows(event, event.event_id or content.id_of(raw), context))
     return batch
 
 
@@ -95,15 +112,24 @@ def normalise(event: EventIn, context: Context) -> None:
         event.items = [LineIn(item_id=event.item_id, quantity=event.quantity or 1, price=event.price)]
     elif event.quantity is not None or event.price is not None:
         raise Drop("invalid", "`quantity` and `price` belong to an `item_id`.", "/item_id")
-    event.currency = event.currency or context.currency
     event.occurred_at = event.occurred_at or context.now
 
 
 def known_type(event: EventIn, context: Context) -> None:
-    """Only the types the contract names."""
-    if event.type not in _TYPES:
-        message = f"There is no event type {event.type[:40]!r}; use one of {', '.join(EventType)}."
+    """Only the built-in types and those the shop registered."""
+    if event.type not in context.types:
+        known = ", ".join(context.types)
+        message = f"There is no event type {event.type[:40]!r}; use one of {known}, or register it first."
         raise Drop("unknown_type", message, "/type")
+
+
+def consented(event: EventIn, context: Context) -> None:
+    """Nobody is followed who refused, or whose browser asks not to be and who did not agree all the same."""
+    if event.consent is False:
+        raise Drop("no_consent", "The event says that the visitor did not consent; it is not stored.", "/consent")
+    if context.opted_out and event.consent is None:
+        message = "The browser sends Sec-GPC; send `consent: true` only if the visitor agreed all the same."
+        raise Drop("no_consent", message, "/consent")
 
 
 def identified(event: EventIn, context: Context) -> None:
@@ -114,9 +140,12 @@ def identified(event: EventIn, context: Context) -> None:
 
 def complete(event: EventIn, context: Context) -> None:
     """What the type needs: items, and for a purchase its order and prices."""
-    if event.type in _NEED_ITEMS and not event.items:
+    if context.types[event.type] and not event.items:
         raise Drop("missing_item", f"A {event.type} names its `item_id` or `items`.", "/items")
-    if event.type in _NEED_PRICES:
+    if event.type == EventType.LOGIN and (event.user_id is None or event.visitor_id is None):
+        message = "A login joins a `visitor_id` to a `user_id`; send both."
+        raise Drop("missing_visitor", message, "/visitor_id" if event.visitor_id is None else "/user_id")
+    if event.type == EventType.PURCHASE:
         if event.order_id is None:
             raise Drop("missing_order_id", "A purchase needs its `order_id`.", "/order_id")
         for line, item in enumerate(event.items):
@@ -131,8 +160,9 @@ def timely(event: EventIn, context: Context) -> None:
     if occurred_at > context.now + CLOCK_AHEAD:
         message = "`occurred_at` lies more than 48 hours ahead; check the sender's clock."
         raise Drop("in_future", message, "/occurred_at")
-    if occurred_at < context.now - RETENTION:
-        raise Drop("too_old", f"`occurred_at` is older than the {RETENTION.days} days that are kept.", "/occurred_at")
+    if occurred_at < context.now - context.retention:
+        message = f"`occurred_at` is older than the {context.retention.days} days that are kept."
+        raise Drop("too_old", message, "/occurred_at")
 
 
 def storable(event: EventIn, context: Context) -> None:
@@ -152,23 +182,23 @@ def storable(event: EventIn, context: Context) -> None:
 
 
 Step = Callable[[EventIn, Context], None]
-STEPS: Final[tuple[Step, ...]] = (known_type, normalise, identified, complete, timely, storable)
+STEPS: Final[tuple[Step, ...]] = (known_type, consented, normalise, identified, complete, timely, storable)
 
 
-def to_rows(event: EventIn, context: Context) -> list[EventRow]:
+def to_rows(event: EventIn, event_id: UUID, context: Context) -> list[EventRow]:
     """One row an item line; an event without items is one row without an item."""
-    event_id = event.event_id or uuid4()
     raw = bytes(event.properties)
     properties = None if raw in _NO_PROPERTIES else raw.decode()
     visitor = event.visitor_id or event.user_id or ""
     occurred_at = event.occurred_at or context.now
+    flag = bots.flag(event, visitor, occurred_at, context.user_agent, context.is_too_fast)
     lines: list[tuple[str | None, int, Decimal | None]]
     lines = [(item.item_id, item.quantity, item.price) for item in event.items] or [(None, 1, None)]
     return [
         EventRow(
             event_id, number, event.type, occurred_at, context.now, visitor, event.user_id, event.session_id,
             item_id, quantity, price, event.currency, event.order_id, event.recommendation_id, event.placement,
-            event.position, properties if number == 0 else None,
+            event.position, properties if number == 0 else None, event.consent, flag,
         )
         for number, (item_id, quantity, price) in enumerate(lines)
     ]  # fmt: skip

@@ -7,6 +7,12 @@ from django.db import models
 from django.db.models.functions import Now
 
 
+class EventQuerySet(models.QuerySet["Event"]):
+    def trusted(self) -> "EventQuerySet":
+        """Those that are no bot's and not absurd: what trainings and statistics count."""
+        return self.filter(flag__isnull=True)
+
+
 class Event(models.Model):
     """One item line of one event (impressions, too, are events with several lines).
 
@@ -32,6 +38,10 @@ class Event(models.Model):
     placement = models.CharField(max_length=128, null=True)  # noqa: DJ001
     position = models.PositiveIntegerField(null=True)
     properties: "models.JSONField[Any, Any]" = models.JSONField(null=True)
+    consent = models.BooleanField(null=True)
+    flag = models.CharField(max_length=32, null=True)  # noqa: DJ001 - why trainings and statistics leave it out
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-occurred_at", "-id"]
@@ -51,3 +61,56 @@ class EventKey(models.Model):
 
     def __str__(self) -> str:
         return str(self.event_id)
+
+
+class Tally(models.Model):
+    """How often something happened on a UTC day: events accepted, duplicates, rejections by code, flags, notes."""
+
+    day = models.DateField()
+    name = models.CharField(max_length=64)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "name"], name="events_tally_day_name")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.name}: {self.count}"
+
+
+class Cursor(models.Model):
+    """How far something that follows the stored events has come, by the time they were received."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    received_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.received_until:%Y-%m-%d %H:%M:%S}"
+
+
+class ArchivedMonth(models.Model):
+    """A closed month of events that was written to Parquet."""
+
+    month = models.DateField(primary_key=True)
+    rows = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    archived_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.rows} rows"
+
+
+class Erasure(models.Model):
+    """A visitor's or user's data that were erased; once it is completed, only a keyed digest tells who it was."""
+
+    digest = models.CharField(max_length=64)
+    subject = models.CharField(max_length=128, blank=True, default="")
+    events = models.BigIntegerField(default=0, help_text="Events erased in the database.")
+    archived_events = models.BigIntegerField(null=True, help_text="Rows erased in the archive; null: not done yet.")
+    requested_at = models.DateTimeField(db_default=Now())
+    completed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-requested_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"erasure {self.pk}"

@@ -4,7 +4,8 @@ Ids are unique over all months through the table of keys. Only when one has been
 the slower way, which first finds out which ids are new.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,13 +14,14 @@ from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from events import partitions
+from events.content_ids import claims
 from events.types import EventRow
 from recomengine.lib.postgres import table
 
 Event = Sequence[EventRow]
 _TYPES: Final = {
     "event_id": "uuid", "line": "int2", "occurred_at": "timestamptz", "received_at": "timestamptz", "quantity": "int4",
-    "price": "numeric", "position": "int4", "properties": "jsonb",
+    "price": "numeric", "position": "int4", "properties": "jsonb", "consent": "bool",
 }  # fmt: skip
 _COLUMN_TYPES: Final = [_TYPES.get(name, "text") for name in EventRow._fields]
 _COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, EventRow._fields))
@@ -48,8 +50,8 @@ def _copy(connection: "psycopg.Connection[Any]", schema: str, events: Sequence[E
         with cursor.copy(keys) as copy:
             copy.set_types(["uuid", "timestamptz"])
             # In the order of the ids, as below: two commits that share ids wait for each other and never in a circle.
-            for event in sorted(events, key=lambda event: event[0].event_id.bytes):
-                copy.write_row((event[0].event_id, event[0].occurred_at))
+            for claim in sorted(claim for event in events for claim in _claims(event)):
+                copy.write_row(claim)
         _copy_rows(cursor, schema, events)
 
 
@@ -59,25 +61,35 @@ def _copy_rows(cursor: "psycopg.Cursor[Any]", schema: str, events: Sequence[Even
         copy.set_types(_COLUMN_TYPES)
         for event in events:
             for row in event:
-                copy.write_row(row if row.properties is None else (*row[:-1], Jsonb(row.properties, dumps=_as_is)))
+                copy.write_row(row if row.properties is None else _with_json(row))
 
 
-def _as_is(text: Any) -> str:
-    return str(text)
+def _claims(event: Event) -> Iterator[tuple[UUID, datetime]]:
+    return ((claim, event[0].occurred_at) for claim in claims(event[0].event_id))
+
+
+def _with_json(row: EventRow) -> tuple[Any, ...]:
+    return tuple(row._replace(properties=Jsonb(row.properties, dumps=str)))  # type: ignore[arg-type]
 
 
 def _copy_new(connection: "psycopg.Connection[Any]", schema: str, events: Sequence[Event]) -> set[UUID]:
-    insert = sql.SQL(
-        "INSERT INTO {} (event_id, occurred_at) SELECT * FROM unnest(%s::uuid[], %s::timestamptz[]) ORDER BY 1"
-        " ON CONFLICT (event_id) DO NOTHING RETURNING event_id"
-    ).format(table(schema, "events_eventkey"))
-    ids = [event[0].event_id for event in events]
     try:
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute(insert, [ids, [event[0].occurred_at for event in events]])
-            new = {row[0] for row in cursor.fetchall()}
-            _copy_rows(cursor, schema, [event for event in events if event[0].event_id in new])
+            ids = _insert_keys(cursor, schema, [(event[0].event_id, event[0].occurred_at) for event in events])
+            new = [event for event in events if event[0].event_id in ids]
+            _insert_keys(cursor, schema, [claim for event in new for claim in _claims(event)])
+            _copy_rows(cursor, schema, new)
     except errors.CheckViolation:
         partitions.ensure(connection, schema, {partitions.month_of(event[0].occurred_at) for event in events})
         return _copy_new(connection, schema, events)
-    return set(ids) - new
+    return {event[0].event_id for event in events} - ids
+
+
+def _insert_keys(cursor: "psycopg.Cursor[Any]", schema: str, keys: Sequence[tuple[UUID, datetime]]) -> set[UUID]:
+    """Those of the keys that were not there before."""
+    statement = sql.SQL(
+        "INSERT INTO {} (event_id, occurred_at) SELECT * FROM unnest(%s::uuid[], %s::timestamptz[]) ORDER BY 1"
+        " ON CONFLICT (event_id) DO NOTHING RETURNING event_id"
+    ).format(table(schema, "events_eventkey"))
+    cursor.execute(statement, [[key for key, _ in keys], [occurred_at for _, occurred_at in keys]])
+    return {row[0] for row in cursor.fetchall()}

@@ -1,9 +1,10 @@
 """Events as they come in, and as they are stored."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -26,6 +27,12 @@ class EventType(StrEnum):
     REMOVE_FROM_CART = "remove_from_cart"
     PURCHASE = "purchase"
     REFUND = "refund"
+    LOGIN = "login"
+
+
+BUILT_IN: Final[Mapping[str, bool]] = {
+    str(kind): kind not in {EventType.IMPRESSION, EventType.LOGIN} for kind in EventType
+}
 
 
 class LineIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -58,6 +65,8 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     placement: Identifier | None = None
     position: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
     properties: msgspec.Raw = msgspec.Raw()
+    consent: bool | None = None
+    user_agent: Annotated[str, msgspec.Meta(max_length=1_000)] = ""  # only to know crawlers by; it is not stored
 
     def __post_init__(self) -> None:
         check_amount("price", self.price)
@@ -83,13 +92,19 @@ class EventRow(NamedTuple):
     placement: str | None
     position: int | None
     properties: str | None
+    consent: bool | None
+    flag: str | None
 
 
-class Accepted(msgspec.Struct, frozen=True):
-    """What became of a request's events."""
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What became of a request's events.
+
+    `content_duplicates` are those of the duplicates that had no `event_id` and came a second time within seconds.
+    """
 
     accepted: int
     duplicates: int
+    content_duplicates: int = 0
     rejected: list[Rejection]
 
 

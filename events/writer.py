@@ -8,7 +8,7 @@ import asyncio
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -17,6 +17,7 @@ import psycopg
 import structlog
 
 from events import store
+from events.content_ids import claims
 from recomengine.lib.errors import DomainError
 
 T = TypeVar("T")
@@ -141,20 +142,22 @@ class Writer:
 
 def distinct(group: Sequence[Job]) -> list[store.Event]:
     """The group's events, each id once, the first to come winning."""
-    first: dict[UUID, store.Event] = {}
-    for job in group:
-        for event in job.events:
-            first.setdefault(event[0].event_id, event)
-    return list(first.values())
+    seen: set[UUID] = set()
+    return [event for job in group for event in unclaimed(job.events, seen)]
 
 
 def settle(group: Sequence[Job], stored_before: set[UUID]) -> None:
     """Tell each job which of its events are new: neither in the store before nor earlier in the group."""
     seen = set(stored_before)
     for job in group:
-        new: list[store.Event] = []
-        for event in job.events:
-            if event[0].event_id not in seen:
-                seen.add(event[0].event_id)
-                new.append(event)
-        job.resolve(new)
+        job.resolve(unclaimed(job.events, seen))
+
+
+def unclaimed(events: Iterable[store.Event], seen: set[UUID]) -> list[store.Event]:
+    """Those of the events that nobody has claimed yet; from now on they are."""
+    new = []
+    for event in events:
+        if event[0].event_id not in seen:
+            seen.update(claims(event[0].event_id))
+            new.append(event)
+    return new

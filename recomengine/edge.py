@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 RECOMMENDATIONS = "/api/v1/recommendations"
 HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "POST"})} | {
-    path: frozenset({"POST"}) for path in events_hot.PATHS
+    path: frozenset({"POST"}) for path in events_hot.DOORS
 }
 
 UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview"})

@@ -2,7 +2,8 @@
 
 One hash, `{slug}:live`: `auth` is another with every change of keys and status, `config` with every change of
 placements, `model` names the published model version, `whole` says that Redis lost nothing, `events:2026-11` counts
-the events accepted in that month. A process reads it again on
+the events accepted in that month, `watched` is the Unix time until which somebody looks at the live stream of events. A
+process reads it again on
 the first request after `MAX_AGE` seconds. The marks are random: a counter that a flush set back could come to a value
 again that some process goes by.
 """
@@ -33,6 +34,11 @@ def events_field(moment: datetime) -> str:
     return f"events:{moment:%Y-%m}"
 
 
+def watch(slug: str, until: int) -> None:
+    """Have every process tell the live stream what comes in, until then (Unix seconds)."""
+    redis.client().hset(live_key(slug), "watched", until)
+
+
 def mark_whole(slug: str) -> None:
     """Note that Redis holds everything of the tenant; a flush takes the note away with the rest."""
     redis.client().hset(live_key(slug), "whole", 1)
@@ -57,10 +63,10 @@ class LiveStates:
             return known[1]
         try:
             month = events_field(clock.now())
-            flat = await self._mux.execute("HMGET", live_key(slug), "auth", "config", "model", month)
+            flat = await self._mux.execute("HMGET", live_key(slug), "auth", "config", "model", month, "watched")
         except RedisUnavailable:
             return known[1] if known else LiveState(b"unknown", b"unknown", None)
         model = flat[2].decode() if flat[2] else None
-        state = LiveState(flat[0] or b"0", flat[1] or b"0", model, int(flat[3] or 0))
+        state = LiveState(flat[0] or b"0", flat[1] or b"0", model, int(flat[3] or 0), int(flat[4] or 0))
         self._states[slug] = (now, state)
         return state

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 from django_tenants.models import DomainMixin, TenantMixin
@@ -25,6 +25,10 @@ slug_validator = RegexValidator(
 origin_validator = RegexValidator(
     r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?)\Z",
     "An origin is a scheme and a host, and a port if it is not the usual one: https://shop.example",
+)
+
+event_type_validator = RegexValidator(
+    r"^[a-z][a-z0-9_]{0,31}\Z", "A type of event is 1 to 32 lower-case letters, digits and underscores after a letter."
 )
 
 
@@ -83,6 +87,18 @@ class Tenant(TenantMixin):
     requires_second_factor = models.BooleanField(
         default=False, help_text="Members open the shop only with a second factor."
     )
+    event_retention_days = models.PositiveSmallIntegerField(
+        default=396,
+        validators=[MinValueValidator(30), MaxValueValidator(3660)],
+        help_text="How long events are kept, counted from when they occurred.",
+    )
+    event_types = ArrayField(
+        models.CharField(max_length=32, validators=[event_type_validator]),
+        default=list,
+        blank=True,
+        size=50,
+        help_text="Types of events beside the built-in ones.",
+    )
     created_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -96,7 +112,10 @@ class Tenant(TenantMixin):
 
     @property
     def ref(self) -> TenantRef:
-        return TenantRef(self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale, self.plan)
+        return TenantRef(
+            self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale, self.plan,
+            self.event_retention_days, tuple(self.event_types),
+        )  # fmt: skip
 
 
 class Domain(DomainMixin):

@@ -64,6 +64,8 @@ class TenantRef:
     notice: str = ""
     locale: str = "en"
     plan: str = "scale"
+    retention_days: int = 396
+    event_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,12 @@ class Caller:
 class LiveState:
     """What a serving process follows of a tenant; `auth` and `config` are opaque, they only change.
 
-    `events` are those accepted in the current month.
+    `events` are those accepted in the current month. Until `watched_until` (Unix seconds) somebody looks at the live
+    stream of events.
     """
 
     auth: bytes
     config: bytes
     model: str | None
     events: int = 0
+    watched_until: int = 0

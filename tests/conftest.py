@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
+from events import hot as events_hot
 from recomengine.lib import redis
 from recomengine.settings import broker
 from recommendations import placements
@@ -27,6 +28,7 @@ TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
     "catalog_documentslanguage", "catalog_item",
     "analytics_unknownitem", "analytics_qualitycheck", "events_event", "events_eventkey",
+    "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
     "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
 
@@ -102,6 +104,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
     for pk, fields in AS_MADE.items():
         Tenant.objects.filter(pk=pk).update(**fields)
     redis.client().flushdb()
+    events_hot.pace.forget()
 
 
 @pytest.fixture

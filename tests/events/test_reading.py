@@ -1,6 +1,7 @@
 """Events in bulk: what training reads is what was sent, to the character."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -69,7 +70,8 @@ def test_any_ids_come_back_as_they_were(tenant_a: TenantRef, events: list[EventI
     with connect() as connection:
         connection.execute(f"DELETE FROM {tenant_a.schema}.events_event")
         connection.commit()
-        store.write(connection, tenant_a.schema, [ingest.to_rows(event, context) for event in events])
+        rows = [ingest.to_rows(event, event.event_id or uuid4(), context) for event in events]
+        store.write(connection, tenant_a.schema, rows)
     sent = [
         (who.user_id or who.visitor_id, who.session_id, line.item_id, who.occurred_at, who.order_id, line.quantity)
         for who in events

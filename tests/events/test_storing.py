@@ -98,7 +98,7 @@ def test_two_processes_that_share_ids_never_wait_in_a_circle(tenant_a: TenantRef
 
     context = ingest.Context(datetime.now(UTC), "EUR")
     for _ in range(10):
-        events = [ingest.to_rows(ingest.EventIn(**VIEW, event_id=uuid4()), context) for _ in range(300)]
+        events = [ingest.to_rows(ingest.EventIn(**VIEW), uuid4(), context) for _ in range(300)]
         barrier = threading.Barrier(2)
 
         def write(ordered: Any, barrier: threading.Barrier = barrier) -> int:
