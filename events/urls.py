@@ -1,8 +1,8 @@
 from django.urls import path
 
-from events import api
+from events.api import events
 
 urlpatterns = [
-    path("events", api.EventsView.as_view(), name="events"),
-    path("events/batch", api.EventBatchView.as_view(), name="events-batch"),
+    path("events", events.EventsView.as_view(), name="events"),
+    path("events/batch", events.EventBatchView.as_view(), name="events-batch"),
 ]
