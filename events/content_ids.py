@@ -16,6 +16,7 @@ import msgspec
 
 WINDOW: Final = 5  # seconds
 _NEXT_WINDOW: Final = 1 << 80
+_ALL: Final = (1 << 128) - 1  # an id that a client made may be the greatest there is
 _VERSION: Final = 8
 
 
@@ -43,4 +44,4 @@ def is_content_id(event_id: UUID) -> bool:
 
 def claims(event_id: UUID) -> tuple[UUID, ...]:
     """The ids under which an event is not to be stored again."""
-    return (event_id, UUID(int=event_id.int + _NEXT_WINDOW)) if is_content_id(event_id) else (event_id,)
+    return (event_id, UUID(int=event_id.int + _NEXT_WINDOW & _ALL)) if is_content_id(event_id) else (event_id,)

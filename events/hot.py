@@ -14,6 +14,7 @@ import structlog
 
 from events import bots, ingest, projections
 from events.content_ids import is_content_id
+from events.doors import ga4, segment
 from events.ingest import Batch, Context
 from events.store import Event
 from events.types import BUILT_IN, Accepted
@@ -30,19 +31,27 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How the requests of one address are read, and how their outcome is worded."""
+    """How the requests of one address are read, and how their outcome is worded.
+
+    `key` finds a key that comes in a way of its own, beside the usual headers. What does not `keep` only checks.
+    """
 
     read: Callable[[Request, Context], Batch]
-    answer: Callable[[Accepted], Response]
+    answer: Callable[[Accepted, Batch], Response]
+    key: Callable[[Request], str | None] | None = None
+    keep: bool = True
 
 
-def _accepted(outcome: Accepted) -> Response:
+def _accepted(outcome: Accepted, batch: Batch) -> Response:
     return json_response(outcome, 202)
 
 
 DOORS: Final[Mapping[str, Door]] = {
     "/api/v1/events": Door(lambda request, context: ingest.from_single(request.body, context), _accepted),
     "/api/v1/events/batch": Door(lambda request, context: ingest.from_batch(request.body, context), _accepted),
+    "/mp/collect": Door(ga4.read, ga4.answer, ga4.key),
+    "/debug/mp/collect": Door(ga4.read, ga4.validation, ga4.key, keep=False),
+    **dict.fromkeys(segment.PATHS, Door(segment.read, segment.answer, segment.key)),
 }
 pace: Final = bots.Pace()
 
@@ -54,6 +63,8 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
     quotas.check(caller.tenant, state)
     door, context = DOORS[request.path], context_of(request, caller)
     batch = door.read(request, context)
+    if not door.keep:
+        return door.answer(outcome(batch, []), batch)
     stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
     try:
         for reply in await mux.pipeline(projections.commands(caller.tenant, stored, batch, context.now)):
@@ -61,7 +72,13 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
                 raise reply
     except RedisUnavailable as error:  # the events are safe; a repair makes up for it
         log.warning("events not projected", tenant=caller.tenant.slug, error=str(error))
-    return door.answer(outcome(batch, stored))
+    return door.answer(outcome(batch, stored), batch)
+
+
+def presented_key(request: Request) -> str | None:
+    """The key of a request whose address takes keys in a way of its own; None if it has none."""
+    door = DOORS.get(request.path)
+    return door.key(request) if door is not None and door.key is not None else None
 
 
 def context_of(request: Request, caller: Caller) -> Context:

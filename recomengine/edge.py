@@ -1,7 +1,8 @@
 """The API's front door (port 5009): the two hot endpoints served here, everything else handed to Django.
 
-GET/POST recommendations and POST events run on the bare ASGI interface, because Django's request stack costs an order
-of magnitude more than the work itself (docs/adr/0003). They use its settings and the domain code, not its stack.
+GET/POST recommendations and POST events, with the addresses that other makers' libraries send events to, run on the bare
+ASGI interface, because Django's request stack costs an order of magnitude more than the work itself (docs/adr/0003).
+They use its settings and the domain code, not its stack.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from events import hot as events_hot  # noqa: E402
 from events.writer import Writer  # noqa: E402
 from recomengine.lib import postgres  # noqa: E402
 from recomengine.lib.asgi import (  # noqa: E402
+    MAX_BODY,
     ClientGone,
     Receive,
     Request,
@@ -36,6 +38,7 @@ from recomengine.lib.asgi import (  # noqa: E402
     respond,
 )  # fmt: skip
 from recomengine.lib.errors import DomainError  # noqa: E402
+from recomengine.lib.inflating import inflated  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
 from recomengine.lib.uploads import MARGIN  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
@@ -104,9 +107,11 @@ class Edge:
         """Who calls: a key, or a person's token, which is looked up anew each time."""
         authorization, named = request.header(b"authorization"), request.header(b"x-tenant")
         text = presented_key(request.header(b"x-api-key"), authorization, only(request.values("key")))
+        token = presented_bearer(authorization)
+        if text is None and not token:
+            text = events_hot.presented_key(request)
         if text is not None:
             return await self.keys.authenticate(text, request.origin, named)
-        token = presented_bearer(authorization)
         if not token:
             raise DomainError("authentication_required", "Send a key in the X-API-Key header.")
         caller = await asyncio.to_thread(_person, token, named)
@@ -134,7 +139,10 @@ class Edge:
             return
         try:
             refuse_plain_http(request)
-            request.body = await read_body(receive) if request.method == "POST" else b""
+            if request.method not in HOT[request.path]:
+                raise DomainError("method_not_allowed", headers={"Allow": ", ".join(sorted(HOT[request.path]))})
+            if request.method == "POST":
+                request.body = inflated(await read_body(receive), request.header(b"content-encoding"), MAX_BODY)
             response = await self.answer(request)
         except ClientGone:
             return
@@ -159,6 +167,11 @@ def refuse_plain_http(request: Request) -> None:
         raise DomainError("insecure_transport")
 
 
+def is_hot(path: str, method: str) -> bool:
+    """Whether the edge answers; other methods of an address of the API are Django's, which knows nothing of others."""
+    return path in HOT and (method in HOT[path] or method == "OPTIONS" or not path.startswith("/api/"))
+
+
 def is_form(request: Request) -> bool:
     return (request.header(b"content-type") or "").lower().startswith("multipart/form-data")
 
@@ -180,7 +193,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["path"] in HOT and (scope["method"] in HOT[scope["path"]] or scope["method"] == "OPTIONS"):
+        elif is_hot(scope["path"], scope["method"]):
             self.edge = self.edge or Edge()
             await self.edge.serve(scope, receive, send)
         else:

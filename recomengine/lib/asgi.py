@@ -90,11 +90,11 @@ def problem_response(error: DomainError) -> Response:
 
 
 async def read_body(receive: Receive, most: int = MAX_BODY) -> bytes:
-    """The request's body; raises `payload_too_large`, `invalid` for one that never ends, or ClientGone."""
+    """The request's body; raises `payload_too_large`, `request_timeout` for one that never ends, or ClientGone."""
     try:
         return await asyncio.wait_for(_joined(limited(receive, most)), BODY_TIMEOUT)
     except TimeoutError:
-        raise DomainError("invalid", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
+        raise DomainError("request_timeout", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
 
 
 async def _joined(receive: Receive) -> bytes:
@@ -163,7 +163,10 @@ def preflight(origin: str | None, methods: str) -> Response:
     allow_origin(response, origin)
     response.headers += [
         (b"access-control-allow-methods", methods.encode()),
-        (b"access-control-allow-headers", b"X-API-Key, Authorization, Content-Type, X-Request-ID, X-Tenant"),
+        (
+            b"access-control-allow-headers",
+            b"X-API-Key, Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Tenant",
+        ),
         (b"access-control-max-age", b"7200"),
     ]
     return response
