@@ -1,6 +1,6 @@
 """The API's front door (port 5009): the two hot endpoints served here, everything else handed to Django.
 
-GET/POST recommendations and POST events, with the addresses that other makers' libraries send events to, run on the bare
+GET/POST recommendations and POST events, with the addresses that other makers' libraries send to, run on the bare
 ASGI interface, because Django's request stack costs an order of magnitude more than the work itself (docs/adr/0003).
 They use its settings and the domain code, not its stack.
 """

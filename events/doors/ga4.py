@@ -3,6 +3,7 @@
 https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -105,10 +106,12 @@ def read(request: Request, context: Context) -> Batch:
         "user_agent": (envelope.user_agent or "")[:MAX_AGENT] or None,
     }
 
-    def event_of(raw: msgspec.Raw | bytes) -> Fields:
+    def event_of(raw: msgspec.Raw | bytes, notes: Counter[str]) -> Fields:
         hit = decoded(raw, Hit)
         micros = envelope.timestamp_micros if hit.timestamp_micros is None else hit.timestamp_micros
-        return translating.without_none({**of_request, **of_hit(hit, context), "occurred_at": occurred_at(micros)})
+        return translating.without_none(
+            {**of_request, **of_hit(hit, context, notes), "occurred_at": occurred_at(micros)}
+        )
 
     return translating.batch_of(envelope.events, event_of, place_of, context)
 
@@ -137,7 +140,7 @@ def field_path(index: int, pointer: str) -> str:
     return "".join(parts)[1:] if pointer in OF_REQUEST else f"events[{index}]{''.join(parts)}"
 
 
-def of_hit(hit: Hit, context: Context) -> Fields:
+def of_hit(hit: Hit, context: Context, notes: Counter[str]) -> Fields:
     """An event of the table of names, or of a type that the shop registered, without its visitor and time."""
     if hit.name not in NAMES and hit.name not in translating.own_types(context):
         raise Ignored(hit.name if hit.name in UNUSED else OTHER)
@@ -156,7 +159,7 @@ def of_hit(hit: Hit, context: Context) -> Fields:
         "recommendation_id": translating.identifier(params.recommendation_id),
         "placement": next(filter(None, map(translating.identifier, lists)), None),
         "position": position(first.index) if len(items) == 1 else None,
-        "properties": translating.rest(hit.params, Params.__struct_fields__),
+        "properties": translating.rest(hit.params, Params.__struct_fields__, notes),
     }
 
 

@@ -5,6 +5,7 @@ events, https://segment.com/docs/connections/spec/ecommerce/v2/.
 """
 
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -146,9 +147,9 @@ def read(request: Request, context: Context) -> Batch:
         message = f"A batch holds at most {MAX_BATCH:,} messages; this one holds {len(envelope.batch):,}."
         raise DomainError("batch_too_large", message)
 
-    def event_of(raw: msgspec.Raw | bytes) -> Fields:
+    def event_of(raw: msgspec.Raw | bytes, notes: Counter[str]) -> Fields:
         message = decoded(raw, Message)
-        event = of_kind(message, message.type if kind == BATCH else kind, context)
+        event = of_kind(message, message.type if kind == BATCH else kind, context, notes)
         event["event_id"] = event_id(message) or names.id_of(raw)
         event["occurred_at"] = occurred_at(message, message.sent_at or envelope.sent_at, context.now)
         event["user_agent"] = user_agent(message.context) or user_agent(envelope.context)
@@ -168,10 +169,10 @@ def answer(outcome: Accepted, batch: Batch) -> Response:
     return json_response(told)
 
 
-def of_kind(message: Message, kind: str | None, context: Context) -> Fields:
+def of_kind(message: Message, kind: str | None, context: Context, notes: Counter[str]) -> Fields:
     """What a message says, without its id and time."""
     if kind == "track":
-        return of_track(message, context)
+        return of_track(message, context, notes)
     if kind in {"identify", "alias"}:
         return of_login(message, kind)
     if kind in {"page", "screen", "group"}:
@@ -190,7 +191,7 @@ def of_login(message: Message, kind: str) -> Fields:
     return {"type": EventType.LOGIN, "visitor_id": visitor, "user_id": user}
 
 
-def of_track(message: Message, context: Context) -> Fields:
+def of_track(message: Message, context: Context, notes: Counter[str]) -> Fields:
     """An event of the e-commerce specification, or of a type that the shop registered."""
     if message.event is None:
         raise Drop("missing_field", "A track call names its `event`.", "/event")
@@ -210,7 +211,7 @@ def of_track(message: Message, context: Context) -> Fields:
         "recommendation_id": translating.identifier(properties.recommendation_id),
         "placement": translating.identifier(properties.placement) or translating.identifier(properties.list_id),
         "position": translating.whole(properties.position),
-        "properties": translating.rest(raw, Properties.__struct_fields__),
+        "properties": translating.rest(raw, Properties.__struct_fields__, notes),
     }
 
 

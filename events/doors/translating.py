@@ -38,30 +38,30 @@ class Ignored(Exception):
 
 def batch_of(
     messages: Sequence[msgspec.Raw | bytes],
-    event_of: Callable[[msgspec.Raw | bytes], Fields],
+    event_of: Callable[[msgspec.Raw | bytes, Counter[str]], Fields],
     place_of: Callable[[str], str],
     context: Context,
 ) -> Batch:
     """The messages as a batch of ours; refusals name the sender's index, and the place in the sender's words.
 
-    `event_of` makes an event of a message, or raises Drop or Ignored. What is ignored is counted in the notes.
+    `event_of` makes an event of a message, or raises Drop or Ignored, which is counted; it may add notes of its own.
     """
     taken: list[tuple[int, bytes]] = []
     refused: list[Rejection] = []
-    ignored: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
     for index, message in enumerate(messages):
         try:
-            taken.append((index, msgspec.json.encode(event_of(message))))
+            taken.append((index, msgspec.json.encode(event_of(message, notes))))
         except Drop as drop:
             refused.append(Rejection(index, drop.code, drop.message, drop.pointer))
         except Ignored as found:
-            ignored[IGNORED + found.name] += 1
+            notes[IGNORED + found.name] += 1
     batch = ingest.from_rows([event for _, event in taken], context)
     refused += [
         Rejection(taken[each.index][0], each.code, each.message, place_of(each.pointer)) for each in batch.rejected
     ]
     batch.rejected = sorted(refused, key=lambda each: each.index)
-    batch.notes += ignored
+    batch.notes += notes
     return batch
 
 
@@ -106,13 +106,19 @@ def without_none(fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def rest(raw: msgspec.Raw, known: Collection[str]) -> msgspec.Raw | None:
-    """What a message says beside the fields that have a place of their own; None if that is nothing, or too much."""
+def rest(raw: msgspec.Raw, known: Collection[str], notes: Counter[str]) -> msgspec.Raw | None:
+    """What a message says beside the fields that have a place of their own; None if that is nothing, or too much.
+
+    The latter is noted: an order is worth more than its remarks.
+    """
     if bytes(raw) in {b"", b"null"}:
         return None
     left = {name: value for name, value in decoded(raw, dict[str, msgspec.Raw]).items() if name not in known}
     encoded = msgspec.json.encode(left)
-    return msgspec.Raw(encoded) if left and len(encoded) <= MAX_PROPERTIES_BYTES else None
+    if len(encoded) > MAX_PROPERTIES_BYTES:
+        notes["properties_left_out"] += 1
+        return None
+    return msgspec.Raw(encoded) if left else None
 
 
 def named_id(*parts: str) -> UUID:
