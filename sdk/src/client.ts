@@ -53,12 +53,23 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
     for (const action of waiting.splice(0)) action()
   }
 
-  function record(urgent: boolean, type: EventType, fields: EventFields): void {
+  function record(urgent: boolean, type: EventType | 'login', fields: EventFields): void {
     const event = { event_id: uuid(), type, occurred_at: new Date().toISOString(), user_id: user, ...fields }
     whenKnown(() => {
       if (!allowed()) return
-      queue.add({ ...event, visitor_id: visitorId(store), session_id: sessionId(store, Date.now()) })
+      // Without it the server takes nothing from a browser that asks for privacy.
+      const consent = said || mode === 'granted' ? true : undefined
+      queue.add({ ...event, visitor_id: visitorId(store), session_id: sessionId(store, Date.now()), consent })
       sender.wake(urgent)
+    })
+  }
+
+  /** Say once which user this visitor is; what the shop's server knows of the user then counts here as well. */
+  function login(userId: string): void {
+    whenKnown(() => {
+      if (!allowed() || store.get('user') === userId) return
+      store.set('user', userId)
+      record(false, 'login', { user_id: userId })
     })
   }
 
@@ -97,6 +108,8 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
     trackNow: (type, fields) => record(true, type, fields),
     identify(userId) {
       user = userId ?? undefined
+      if (user) login(user)
+      else store.remove('user')
     },
     consent(given) {
       said = given === true // any other value, a string above all, is no agreement

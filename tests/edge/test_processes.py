@@ -107,11 +107,13 @@ def environment(tenant_a: TenantRef) -> dict[str, str]:
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serving(
+    environment: dict[str, str], application: str = "recomengine.edge:application"
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--interface", "asgi", "--port", str(port), "--workers", "2", "--no-ws", "--workers-kill-timeout", "10"]
-    with running("granian", *options, "recomengine.edge:application", environment=environment) as process:
+    with running("granian", *options, application, environment=environment) as process:
         eventually(lambda: process.poll() is not None or answers(port))
         yield port, process
 
