@@ -50,6 +50,7 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
   function settle(): void {
     if (decision() === 'denied') forget(store)
     else if (allowed() && queue.read().length) sender.wake()
+    join()
     for (const action of waiting.splice(0)) action()
   }
 
@@ -64,13 +65,11 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
     })
   }
 
-  /** Say once which user this visitor is; what the shop's server knows of the user then counts here as well. */
-  function login(userId: string): void {
-    whenKnown(() => {
-      if (!allowed() || store.get('user') === userId) return
-      store.set('user', userId)
-      record(false, 'login', { user_id: userId })
-    })
+  /** Say once, and to nobody who must not know, which user this visitor is. */
+  function join(): void {
+    if (!user || !allowed() || store.get('user') === user) return
+    store.set('user', user)
+    record(false, 'login', {})
   }
 
   async function recommend({ items, ...query }: Query = {}): Promise<Slate> {
@@ -108,7 +107,7 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
     trackNow: (type, fields) => record(true, type, fields),
     identify(userId) {
       user = userId ?? undefined
-      if (user) login(user)
+      if (user) join()
       else store.remove('user')
     },
     consent(given) {
