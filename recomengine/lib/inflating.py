@@ -8,6 +8,8 @@ from recomengine.lib.errors import DomainError
 
 WINDOWS: Final[Mapping[str, int]] = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's `wbits`
 
+MAX_MEMBERS: Final = 64  # each costs a copy of what follows it; senders make one
+
 
 def inflated(body: bytes, encoding: str | None, most: int) -> bytes:
     """The body as it was before it was encoded as the header `Content-Encoding` says.
@@ -32,6 +34,8 @@ def _inflate(body: bytes, window: int, most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while body or not parts:
+        if len(parts) == MAX_MEMBERS:
+            raise zlib.error(f"it has more than {MAX_MEMBERS} members")
         stream = zlib.decompressobj(window)
         part = stream.decompress(body, most - size + 1)
         size += len(part)

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -50,13 +51,13 @@ class Http:
     port: int
     key: str | None = None
 
-    def call(self, method: str, path: str, data: Any = None, **options: Any) -> Answer:
+    def call(self, method: str, path: str, data: Any = None, sent: Mapping[str, str] = MappingProxyType({})) -> Answer:
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         own = {"X-API-Key": self.key} if self.key else {}
         body = data if isinstance(data, bytes | None) or hasattr(data, "__next__") else json.dumps(data).encode()
-        headers = {"Content-Type": "application/json"} | own
+        headers = {"Content-Type": "application/json", **own, **sent}
         address = path if path.startswith("/") else f"/api/v1/{path}"
-        client.request(method, address, body, headers, encode_chunked=hasattr(data, "__next__"), **options)
+        client.request(method, address, body, headers, encode_chunked=hasattr(data, "__next__"))
         response = client.getresponse()
         answer = Answer(response.status, response.headers, response.read())
         client.close()
