@@ -30,7 +30,7 @@ def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> 
     added: dict[str, list[str]] = {}
     for event in sorted(events, key=lambda event: event[0].occurred_at):
         first = event[0]
-        letter = LETTERS.get(first.type)  # a type of the shop's own has none
+        letter = LETTERS.get(first.type)
         entries = [letter + row.item_id for row in event if letter and row.item_id]
         if not entries or first.occurred_at < now - KEPT:
             continue
