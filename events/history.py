@@ -77,11 +77,12 @@ def _rebuild(
     tenant: TenantRef, column: str, key_of: Callable[[str, str], str], among: Sequence[str] | None = None
 ) -> int:
     whose = sql.Identifier(column)
-    some = sql.SQL("") if among is None else sql.SQL("AND {} = ANY({})").format(whose, list(among))
+    some = sql.SQL("") if among is None else sql.SQL("AND {} = ANY(%s)").format(whose)
     statement = sql.SQL(_RECENT).format(who=whose, events=table(tenant.schema, "events_event"), among=some)
     histories: dict[str, list[str]] = {}
     with connect() as connection, connection.cursor() as cursor:
-        cursor.execute(statement, [clock.now() - KEPT, [str(kind) for kind in LETTERS], HISTORY_LENGTH])
+        asked = [] if among is None else [list(among)]
+        cursor.execute(statement, [clock.now() - KEPT, [str(kind) for kind in LETTERS], *asked, HISTORY_LENGTH])
         for who, entry in cursor:
             histories.setdefault(who, []).append(entry)
     pipeline = redis.client().pipeline(transaction=False)

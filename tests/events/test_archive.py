@@ -240,7 +240,8 @@ MOMENTS = st.integers(0, 27 * 86_400 * 1_000_000).map(
     st.lists(
         st.builds(
             EventIn, type=st.just("view"), event_id=st.uuids(), visitor_id=IDS, user_id=st.none() | IDS,
-            session_id=st.none() | IDS, order_id=st.none() | IDS, occurred_at=MOMENTS, consent=st.sampled_from([None, True]),
+            session_id=st.none() | IDS, order_id=st.none() | IDS, occurred_at=MOMENTS,
+            consent=st.sampled_from([None, True]),
             items=st.lists(st.builds(LineIn, item_id=IDS, quantity=st.integers(1, 99)), min_size=1, max_size=3),
         ),
         min_size=1, max_size=4, unique_by=lambda event: event.event_id,
