@@ -4,7 +4,7 @@ A list `{slug}:h:v:<visitor_id>` (and `…:h:u:<user_id>`), newest first; an ent
 followed by the item id. Entries expire with the visitor's silence.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,12 @@ from recomengine.lib.postgres import connect, table
 from tenants.types import TenantRef
 
 KEPT: Final = timedelta(days=90)
-LETTERS: Final = {EventType.VIEW: "v", EventType.CLICK: "c", EventType.ADD_TO_CART: "a", EventType.PURCHASE: "p"}
+LETTERS: Final[Mapping[str, str]] = {
+    EventType.VIEW: "v",
+    EventType.CLICK: "c",
+    EventType.ADD_TO_CART: "a",
+    EventType.PURCHASE: "p",
+}
 Command = tuple[str | int, ...]
 
 
@@ -25,7 +30,7 @@ def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> 
     added: dict[str, list[str]] = {}
     for event in sorted(events, key=lambda event: event[0].occurred_at):
         first = event[0]
-        letter = LETTERS.get(EventType(first.type))
+        letter = LETTERS.get(first.type)
         entries = [letter + row.item_id for row in event if letter and row.item_id]
         if not entries or first.occurred_at < now - KEPT:
             continue
