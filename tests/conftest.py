@@ -58,6 +58,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.CELERY_BROKER_URL = current_app.conf.broker_url = broker(settings.REDIS_URL)
     settings.MODEL_STORE = Path(tmp_path_factory.mktemp("models"))
     settings.IMPORT_STORE = Path(tmp_path_factory.mktemp("imports"))
+    settings.EVENT_ARCHIVE = str(tmp_path_factory.mktemp("archive"))
     redis.client.cache_clear()
 
 

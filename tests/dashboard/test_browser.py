@@ -34,6 +34,7 @@ PAGES = [
     "/catalog/sources/",
     "/catalog/items/mug/",
     "/catalog/quality/",
+    "/privacy/",
     "/catalog/quality/missing_image/",
     "/catalog/quality/unknown_item/",
     "/shops/",
