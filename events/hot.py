@@ -12,9 +12,9 @@ from typing import Final
 
 import structlog
 
-from events import bots, ingest, projections
-from events.content_ids import is_content_id
+from events import bots, content_ids, ingest, live_entries, projections, tallies
 from events.ingest import Batch, Context
+from events.projections import Command
 from events.store import Event
 from events.types import BUILT_IN, Accepted
 from events.writer import Writer
@@ -53,15 +53,28 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
         raise DomainError("forbidden", f"{caller.title} may not send events.")
     quotas.check(caller.tenant, state)
     door, context = DOORS[request.path], context_of(request, caller)
-    batch = door.read(request, context)
-    stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
+    slug, now = caller.tenant.slug, context.now
     try:
-        for reply in await mux.pipeline(projections.commands(caller.tenant, stored, batch, context.now)):
+        batch = door.read(request, context)
+    except DomainError as error:
+        counted = tallies.commands(slug, {f"refused:{error.code}": 1}, now)
+        await project(slug, [*live_entries.refused(slug, error, request.path, now), *counted], mux)
+        raise
+    stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
+    moved = projections.commands(caller.tenant, stored, batch, now)
+    moved += live_entries.commands(slug, stored, batch, door=request.path, now=now, watched_until=state.watched_until)
+    await project(slug, moved, mux)
+    return door.answer(outcome(batch, stored))
+
+
+async def project(slug: str, commands: Sequence[Command], mux: RedisMux) -> None:
+    """Send Redis what a request moves; the events are safe without it, and a repair makes up for it."""
+    try:
+        for reply in await mux.pipeline(commands):
             if isinstance(reply, ReplyError):
                 raise reply
-    except RedisUnavailable as error:  # the events are safe; a repair makes up for it
-        log.warning("events not projected", tenant=caller.tenant.slug, error=str(error))
-    return door.answer(outcome(batch, stored))
+    except RedisUnavailable as error:
+        log.warning("events not projected", tenant=slug, error=str(error))
 
 
 def context_of(request: Request, caller: Caller) -> Context:
@@ -86,14 +99,10 @@ def types_of(registered: tuple[str, ...]) -> Mapping[str, bool]:
 
 def outcome(batch: Batch, stored: Sequence[Event]) -> Accepted:
     """What became of a batch, given those of its events that are no duplicates."""
-    by_content = _with_content_ids(batch.events) - _with_content_ids(stored)
+    by_content = content_ids.count(batch.events) - content_ids.count(stored)
     return Accepted(
         accepted=len(stored),
         duplicates=len(batch.events) - len(stored),
         content_duplicates=by_content,
         rejected=batch.rejected,
     )
-
-
-def _with_content_ids(events: Sequence[Event]) -> int:
-    return sum(is_content_id(event[0].event_id) for event in events)

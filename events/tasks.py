@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from events import partitions
+from events import partitions, tallies
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
 from tenants import directory
@@ -18,3 +18,9 @@ def make_partitions() -> None:
 def _make_partitions(tenant: TenantRef) -> None:
     with connect() as connection:
         partitions.ensure(connection, tenant.schema, partitions.upcoming(clock.now()))
+
+
+@shared_task(name="events.keep_tallies")
+def keep_tallies() -> None:
+    """Keep every tenant's counts of events in PostgreSQL."""
+    directory.for_each(tallies.keep)
