@@ -40,6 +40,7 @@ from recomengine.lib.asgi import (  # noqa: E402
 )  # fmt: skip
 from recomengine.lib.errors import DomainError  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
+from recomengine.lib.termination import when_told_to_end  # noqa: E402
 from recomengine.lib.uploads import MARGIN  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
 from tenants import page_tokens, people, tokens  # noqa: E402
@@ -73,6 +74,7 @@ class Edge:
         self.placements = recommendations_hot.Placements(self.mux)
         self.writer = Writer(postgres.connect)
         self.streams = live_stream.Streams()
+        when_told_to_end(self.streams.close)
 
     async def answer(self, request: Request) -> Response:
         """The response to a hot request; refusals are problems.
