@@ -40,6 +40,7 @@ PAGES: dict[str, str | Scope] = {
     "catalog/sources/<str:key>/": WRITE,
     "catalog/sources/<str:key>/run/": WRITE,
     "catalog/sources/<str:key>/delete/": WRITE,
+    "events/": MEMBER,
     "keys/": MEMBER,
     "keys/new/": KEYS,
     "keys/<str:key_id>/rotate/": KEYS,

@@ -103,6 +103,7 @@ OF_SHOPS: dict[str, PageOf] = {
     "catalog/sources/<str:key>/": PageOf("/catalog/sources/{item}/", "post", 404, (("name", "x"), ("mode", "delta"))),
     "catalog/sources/<str:key>/run/": PageOf("/catalog/sources/{item}/run/", "post", 404),
     "catalog/sources/<str:key>/delete/": PageOf("/catalog/sources/{item}/delete/", "post", 404),
+    "events/": PageOf("/events/?item_id={mark}"),
     "shops/": PageOf("/shops/"),
     "shops/switch/": PageOf("/shops/switch/", "post", 404, (("shop", "shop-a"),)),
     "shops/new/": PageOf("/shops/new/"),
