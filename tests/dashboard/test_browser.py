@@ -36,6 +36,8 @@ PAGES = [
     "/catalog/quality/",
     "/catalog/quality/missing_image/",
     "/catalog/quality/unknown_item/",
+    "/events/live/",
+    "/events/health/",
     "/events/",
     "/events/?visitor_id=v-77&since=2026-01-01",
     "/shops/",
