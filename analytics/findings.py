@@ -11,6 +11,7 @@ from events.soundness import Counts, Several
 SEVERE, WARNING, NOTE, FINE = "severe", "warning", "note", "fine"
 SEVERITIES: Final = (SEVERE, WARNING, NOTE, FINE)
 EXPECTED: Final = ("view", "add_to_cart", "purchase", "click", "impression")
+MANY: Final = 10
 NEEDED: Final = frozenset({"view", "purchase"})
 SILENT_AFTER: Final = timedelta(hours=24)
 QUIET_AFTER: Final = timedelta(hours=6)
@@ -93,11 +94,11 @@ def judge(measured: Measured) -> list[Finding]:
 def _graded(
     code: str, count: int, of: int, *, warning: float, severe: float = 2.0, examples: Sequence[str] = ()
 ) -> Finding:
-    """By its share: a note if there is any, a warning and severe from those shares on."""
+    """By its share: a note if there is any, a warning and severe from those shares on; a few are never severe."""
     share = min(1.0, count / of) if of else 0.0
     severity = FINE
     if count:
-        severity = SEVERE if share >= severe else WARNING if share >= warning else NOTE
+        severity = SEVERE if share >= severe and count >= MANY else WARNING if share >= warning else NOTE
     return Finding(code, severity, count, round(share, 4), examples)
 
 

@@ -105,7 +105,7 @@ def test_each_fault_is_found(api_a: Api, api_b: Api, tenant_a: TenantRef, tenant
         "duplicate_order", "missing_currency", "shared_visitor", "unknown_item", "missing_type",
     }  # fmt: skip
     assert faults["duplicate_order"]["examples"] == ["o1 (2)"]
-    assert (faults["duplicate_order"]["severity"], faults["duplicate_order"]["share"]) == ("severe", 0.5)
+    assert (faults["duplicate_order"]["severity"], faults["duplicate_order"]["share"]) == ("warning", 0.5)
     assert (faults["shared_visitor"]["examples"], faults["shared_visitor"]["count"]) == (["all"], 6)
     assert faults["rejected"]["examples"] == ["unknown_type (1)"]
     assert (faults["unknown_item"]["examples"], faults["unknown_item"]["share"]) == (["mug"], 1.0)
@@ -121,7 +121,7 @@ def test_bots_are_counted_as_such_and_nowhere_else(api_a: Api, tenant_a: TenantR
     bot = {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)", "session_id": None}
     post(api_a, *[VIEW | bot | {"visitor_id": "all", "user_id": f"u{n}"} for n in range(6)])
     faults = found(api_a, tenant_a)
-    assert (faults["bots"]["count"], faults["bots"]["severity"]) == (6, "severe")
+    assert (faults["bots"]["count"], faults["bots"]["severity"]) == (6, "warning")
     assert not {"shared_visitor", "missing_session"} & set(faults)
 
 

@@ -50,7 +50,7 @@ def test_the_health_page_shows_counts_and_findings(ann: Client, api_a: Api, tena
     page = ann.get("/events/health/").content.decode()
     assert "1 accepted, 1 rejected" in page
     assert "unknown_type" in page
-    assert "Products the catalogue lacks" in page
+    assert "Products that the catalogue lacks" in page
     rows = ann.get("/events/health/counts.csv").content.decode().splitlines()
     assert rows[0] == "day,name,count"
     assert [row.split(",", 1)[1] for row in rows[1:]] == ["accepted,1", "rejected:unknown_type,1"]
@@ -66,9 +66,9 @@ def test_who_may_write_can_have_them_looked_at(ann: Client, eva: Client, monkeyp
 
 
 def test_the_overview_warns_of_what_is_severe(ann: Client, tenant_a: TenantRef) -> None:
-    happened(tenant_a, VIEW)
+    happened(tenant_a, *[VIEW | {"visitor_id": f"v{n}"} for n in range(12)])
     assert "Health of the events" not in ann.get("/").content.decode()
     event_health.check(tenant_a)
     page = ann.get("/").content.decode()
-    assert "Products the catalogue lacks" in page
+    assert "Products that the catalogue lacks" in page
     assert "Health of the events" in page
