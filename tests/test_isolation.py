@@ -125,6 +125,8 @@ TABLE: dict[str, list[Call]] = {
     "visitors/<path:visitor_id>": [Call("DELETE", f"visitors/{MARK}", WRITE, others=202)],
     "erasures/<int:erasure_id>": [Call("GET", f"erasures/{ERASURE}", READ, thing=ERASURE, nothing="7009")],
     "events/batch": [Call("POST", "events/batch", TRACK, {"events": [EVENT]}, others=202)],
+    "events/stream": [Call("GET", "events/stream", READ, params={"seconds": 0}, others=200)],
+    "events/health": [Call("GET", "events/health", READ, others=200)],
     "recommendations": [
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
