@@ -14,6 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from catalog.models import Import, RejectedRow
 from events import hot as events_hot
+from events.models import Erasure
+from recomengine.lib import clock
 from recommendations import training
 from tenants import changing, schemas, tenancy, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
@@ -30,6 +32,7 @@ PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 WAITING, FAILED = "7001", "7003"  # imports of shop A
+ERASURE = "7005"  # an erasure of shop A
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,15 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", "events", READ, params={"visitor_id": MARK}, others=200),
         Call("POST", "events", TRACK, EVENT, others=202),
     ],
+    "visitors/<path:visitor_id>/export": [
+        Call("GET", f"visitors/{MARK}/export", READ),
+        Call("DELETE", f"visitors/{MARK}/export", WRITE, others=202),
+    ],
+    "visitors/<path:visitor_id>": [Call("DELETE", f"visitors/{MARK}", WRITE, others=202)],
+    "erasures/<int:erasure_id>": [Call("GET", f"erasures/{ERASURE}", READ, thing=ERASURE, nothing="7009")],
     "events/batch": [Call("POST", "events/batch", TRACK, {"events": [EVENT]}, others=202)],
+    "events/stream": [Call("GET", "events/stream", READ, params={"seconds": 0}, others=200)],
+    "events/health": [Call("GET", "events/health", READ, others=200)],
     "recommendations": [
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
@@ -197,6 +208,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     with tenancy.use(tenant_a):
         Import.objects.create(pk=WAITING, filename=MARK, url=FEED)
         failed = Import.objects.create(pk=FAILED, filename=MARK, url=FEED, status=Import.Status.FAILED, rejected=1)
+        Erasure.objects.create(pk=ERASURE, digest="0" * 64, subject={}, completed_at=clock.now())
         RejectedRow.objects.create(import_run=failed, line=2, code="invalid", message=MARK, item_id=MARK)
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
@@ -220,7 +232,8 @@ def no_new_shop_stays(tenants: tuple[Tenant, Tenant]) -> Iterator[None]:
 def state_of(shop: Api) -> dict[str, bytes]:
     """What every address that shows something shows of the shop."""
     shown = {each.path: each.by(shop) for each in CALLS if each.method == "GET" and each.scope is READ}
-    return {path: re.sub(rb'"last_used_at":[^}]+', b"", answer.body) for path, answer in shown.items()}
+    passing = rb'"last_used_at":[^}]+|"exported_at":"[^"]+"'
+    return {path: re.sub(passing, b"", answer.body) for path, answer in shown.items()}
 
 
 def test_every_address_of_the_api_is_in_the_table() -> None:

@@ -24,7 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from recomengine.lib.asgi import MAX_BODY
 from recommendations import training
-from tenants import keys
+from tenants import keys, live
 from tenants.models import Tenant
 from tenants.types import TenantRef
 from tests.conftest import new_key
@@ -225,3 +225,29 @@ def test_what_was_answered_with_202_is_stored_however_the_server_ends(
         stored = [row[0] for row in cursor.fetchall()]
     assert set(accepted) <= set(stored)
     assert len(stored) == len(set(stored))
+
+
+def test_a_live_stream_is_fed_by_every_worker_and_ends_with_the_server(
+    environment: dict[str, str], tenant_a: TenantRef
+) -> None:
+    with serving(environment) as (port, process):
+        key = new_key(tenant_a)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        client.request("GET", "/api/v1/events/stream", headers={"X-API-Key": key})
+        stream = client.getresponse()
+        assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
+        while b": here" not in stream.readline():
+            pass
+        time.sleep(2 * live.MAX_AGE)  # until every worker knows that somebody watches
+        api = Http(port, key)
+        for n in range(16):
+            assert api.post("events", {"type": "view", "visitor_id": f"v{n}", "item_id": "mug"}).status == 202
+        seen: set[str] = set()
+        while len(seen) < 16:
+            line = stream.readline()
+            if line.startswith(b"data: "):
+                seen.add(json.loads(line[6:])["visitor_id"])
+        process.terminate()
+        rest = stream.read()
+        assert b"event: end" in rest
+        assert process.wait(20) == 0
