@@ -1,12 +1,12 @@
 """What visitors and users did lately, in Redis: the newest `HISTORY_LENGTH` things of each, and what they bought.
 
-Sorted sets by the time of the event in Unix microseconds, plus the number of the line: `{slug}:h:v:<visitor_id>` (and
-`…:h:u:<user_id>`) of one letter for the event type followed by the item id, `{slug}:b:v:…` and `{slug}:b:u:…` of the
+Sorted sets by the time of the event in Unix microseconds, plus the number of the line: `{slug}:history:v:<visitor_id>`
+(and `…:u:<user_id>`) of one letter for the event type followed by the item id, `{slug}:bought:v:…` and `…:u:…` of the
 ids of items bought. All expire with the visitor's silence.
 
 A browser on which one user was ever seen is that user's: what was done on it, before the login as well as after, is the
-user's too. `{slug}:u:<visitor_id>` remembers the user; a browser of several users is nobody's. `{slug}:parted` are the
-users who lost a browser that way, until they are rewritten without it.
+user's too. `{slug}:owner:<visitor_id>` remembers the user; a browser of several users is nobody's. `{slug}:parted` are
+the users who lost a browser that way, until they are rewritten without it.
 """
 
 from collections import defaultdict
