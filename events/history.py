@@ -78,13 +78,17 @@ def _pairs(entries: Iterable[tuple[str, int]]) -> Pairs:
     return [part for entry, at in entries for part in (at, entry)]
 
 
+def keys_of(slug: str, visitors: Iterable[str], users: Iterable[str]) -> list[str]:
+    """Everything that Redis holds of these visitors and users in particular."""
+    of_visitors = [key_of(slug, visitor) for visitor in visitors for key_of in (*OF_VISITORS, owner_key)]
+    return of_visitors + [key_of(slug, user) for user in users for key_of in OF_USERS]
+
+
 def forget(slug: str, visitors: Sequence[str], users: Sequence[str]) -> None:
     """Delete everything that Redis holds of these visitors and users."""
-    names = [key_of(slug, visitor) for visitor in visitors for key_of in (*OF_VISITORS, owner_key)]
-    names += [key_of(slug, user) for user in users for key_of in OF_USERS]
     pipeline = redis.client().pipeline(transaction=False)
-    for start in range(0, len(names), _CHUNK):
-        pipeline.delete(*names[start : start + _CHUNK])
+    for names in _chunks(keys_of(slug, visitors, users)):
+        pipeline.delete(*names)
     if users:
         pipeline.srem(parted_key(slug), *users)
     pipeline.execute()
@@ -115,7 +119,13 @@ _ENTRIES: Final = """
     ) SELECT kind, id, entry, at, n <= {history} AS is_history FROM numbered
       WHERE n <= {history} OR left(entry, 1) = 'p' AND nth_bought <= {bought} ORDER BY kind, id
 """
-_OF_USERS: Final = "AND visitor_id IN (SELECT visitor_id FROM {events} WHERE user_id = ANY({users}))"
+_SOME: Final = """
+    AND (visitor_id = ANY({visitors}) OR visitor_id IN (SELECT visitor_id FROM {events} WHERE user_id = ANY({users})))
+"""
+_KINDS: Final = """
+    ('v', CASE WHEN visitor_id = ANY({visitors}) THEN visitor_id END),
+    ('u', CASE WHEN lately.user_id = ANY({users}) THEN lately.user_id END)
+"""
 _KEYS: Final = {"v": OF_VISITORS, "u": OF_USERS}
 Row = tuple[Any, ...]
 
@@ -126,37 +136,31 @@ def rebuild(tenant: TenantRef) -> int:
     What came in meanwhile is moved once more, in case the older state was written over it.
     """
     began = clock.now() - moving.SETTLED
-    for visitors in _chunks(_rows(tenant, _OWNERS)):
-        pipeline = redis.client().pipeline(transaction=False)
-        for visitor, owner in visitors:
-            pipeline.set(owner_key(tenant.slug, visitor), owner, ex=tenant.retention_days * 86_400)
-        pipeline.execute()
+    _write_owners(tenant, _rows(tenant, _OWNERS))
     everybody = sql.SQL("('v', visitor_id), ('u', lately.user_id)")
     written = _write(tenant, _rows(tenant, _ENTRIES, kinds=everybody, lately=_EVERYBODY), fresh=True)
     replay(tenant, began)
     return written
 
 
-def rewrite(tenant: TenantRef, users: Sequence[str]) -> None:
-    """Write these users' histories anew from the event store.
+def rewrite(tenant: TenantRef, visitors: Sequence[str], users: Sequence[str]) -> None:
+    """Forget what Redis holds of these visitors and users, and write what the store still has of them.
 
-    A second time without emptying them, for what came in between the first look at the store and the writing.
+    What comes in meanwhile is kept: entries are added to what is there by then.
     """
-    forget(tenant.slug, [], users)
-    for start in range(0, len(users), _CHUNK):
-        some = sql.Literal(list(users[start : start + _CHUNK]))
-        events = table(tenant.schema, "events_event")
-        whose = sql.SQL(_OF_USERS).format(events=events, users=some)
-        of_users = sql.SQL("('u', CASE WHEN lately.user_id = ANY({}) THEN lately.user_id END)").format(some)
-        for fresh in (True, False):
-            _write(tenant, _rows(tenant, _ENTRIES, kinds=of_users, lately=whose, among=whose), fresh)
+    forget(tenant.slug, visitors, users)
+    asked = {"visitors": sql.Literal(list(visitors)), "users": sql.Literal(list(users))}
+    some = sql.SQL(_SOME).format(events=table(tenant.schema, "events_event"), **asked)
+    _write_owners(tenant, _rows(tenant, _OWNERS, among=sql.SQL("AND visitor_id = ANY({})").format(asked["visitors"])))
+    kinds = sql.SQL(_KINDS).format(**asked)
+    _write(tenant, _rows(tenant, _ENTRIES, kinds=kinds, lately=some, among=some), fresh=False)
 
 
 def rewrite_parted(tenant: TenantRef) -> None:
     """Write the users anew who lost a browser because another user was seen on it."""
     members: set[bytes] = redis.client().smembers(parted_key(tenant.slug))  # type: ignore[assignment]
     if members:
-        rewrite(tenant, sorted(member.decode() for member in members))
+        rewrite(tenant, [], sorted(member.decode() for member in members))
 
 
 def replay(tenant: TenantRef, since: datetime, until: datetime | None = None) -> int:
@@ -196,6 +200,14 @@ def _rows(tenant: TenantRef, statement: str, among: sql.Composable = _EVERYBODY,
         cursor.itersize = 10 * _CHUNK
         cursor.execute(sql.SQL(statement).format(**fixed | values))
         yield from cursor
+
+
+def _write_owners(tenant: TenantRef, owners: Iterable[Row]) -> None:
+    for some in _chunks(owners):
+        pipeline = redis.client().pipeline(transaction=False)
+        for visitor, owner in some:
+            pipeline.set(owner_key(tenant.slug, visitor), owner, ex=tenant.retention_days * 86_400)
+        pipeline.execute()
 
 
 def _write(tenant: TenantRef, rows: Iterable[Row], fresh: bool) -> int:

@@ -237,10 +237,9 @@ def test_what_comes_in_during_a_rebuild_is_not_lost(
 
     def later(tenant: TenantRef, rows: Any, fresh: bool) -> int:
         read = list(rows)
-        if fresh:
-            send(api_a, VIEW | {"item_id": "tea"})
+        send(api_a, VIEW | {"item_id": "tea"})
         return write(tenant, read, fresh)
 
     monkeypatch.setattr(history, "_write", later)
-    history.rewrite(tenant_a, ["u1"])
-    assert of_user(tenant_a, "u1") == ["vtea", "vpot", "vcup", "vmug"]
+    history.rewrite(tenant_a, ["v1"], ["u1"])
+    assert of_visitor(tenant_a, "v1") == of_user(tenant_a, "u1") == ["vtea", "vpot", "vcup", "vmug"]
