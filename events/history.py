@@ -146,12 +146,16 @@ def rebuild(tenant: TenantRef) -> int:
 def rewrite(tenant: TenantRef, visitors: Sequence[str], users: Sequence[str]) -> None:
     """Forget what Redis holds of these visitors and users, and write what the store still has of them.
 
-    What comes in meanwhile is kept: entries are added to what is there by then.
+    What comes in meanwhile is kept: entries are added to what is there by then. A browser that is another user's by now
+    brings its past along.
     """
     forget(tenant.slug, visitors, users)
-    asked = {"visitors": sql.Literal(list(visitors)), "users": sql.Literal(list(users))}
+    among = sql.SQL("AND visitor_id = ANY({})").format(sql.Literal(list(visitors)))
+    owners = list(_rows(tenant, _OWNERS, among=among))
+    _write_owners(tenant, owners)
+    everybody = sorted({*users, *(owner for _, owner in owners if owner)})
+    asked = {"visitors": sql.Literal(list(visitors)), "users": sql.Literal(everybody)}
     some = sql.SQL(_SOME).format(events=table(tenant.schema, "events_event"), **asked)
-    _write_owners(tenant, _rows(tenant, _OWNERS, among=sql.SQL("AND visitor_id = ANY({})").format(asked["visitors"])))
     kinds = sql.SQL(_KINDS).format(**asked)
     _write(tenant, _rows(tenant, _ENTRIES, kinds=kinds, lately=some, among=some), fresh=False)
 
