@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from events import partitions
+from events import partitions, repair
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
 from tenants import directory
@@ -18,3 +18,13 @@ def make_partitions() -> None:
 def _make_partitions(tenant: TenantRef) -> None:
     with connect() as connection:
         partitions.ensure(connection, tenant.schema, partitions.upcoming(clock.now()))
+
+
+@shared_task(name="events.repair")
+def repair_projections() -> None:
+    """Make good what Redis lost of the events that are stored."""
+    directory.for_each(_repair)
+
+
+def _repair(tenant: TenantRef) -> None:
+    repair.repair(tenant)

@@ -19,4 +19,5 @@ app.conf.beat_schedule = {
     "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
     "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
+    "repair-projections": {"task": "events.repair", "schedule": timedelta(minutes=1)},
 }
