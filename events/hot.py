@@ -54,7 +54,11 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
     quotas.check(caller.tenant, state)
     door, context = DOORS[request.path], context_of(request, caller)
     batch = door.read(request, context)
-    stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
+    try:
+        stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
+    except Exception:
+        pace.take_back(caller.tenant.slug, batch.events)
+        raise
     try:
         for reply in await mux.pipeline(projections.commands(caller.tenant, stored, batch, context.now)):
             if isinstance(reply, ReplyError):

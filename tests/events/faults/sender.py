@@ -14,8 +14,8 @@ from uuid import UUID
 from tests.events.faults.stack import eventually
 
 VISITORS: Final = 40
-PAUSE: Final = 0.02  # seconds before a refused request is sent again
-BATCH: Final = 20
+PAUSE: Final = 0.01  # seconds between requests
+BATCH: Final = 5
 
 
 def event_id(number: int) -> UUID:
@@ -30,6 +30,9 @@ class Refusal:
     code: str = ""
     content_type: str = ""
     retry_after: str = ""
+
+
+AWAY: Final = Refusal(503, "store_unavailable", "application/problem+json", "2")
 
 
 @dataclass
@@ -96,6 +99,7 @@ class Sender:
             path, body = ("events/batch", {"events": events}) if in_batches else ("events", events[0])
             while not self._is_accepted(client, path, json.dumps(body), numbers):
                 time.sleep(PAUSE)
+            time.sleep(PAUSE)
         client.close()
 
     def _is_accepted(self, client: http.client.HTTPConnection, path: str, body: str, numbers: list[int]) -> bool:

@@ -84,6 +84,10 @@ class Stack:
     def start_servers(self) -> None:
         lifecycle.start(self.root, services=BOTH)
 
+    def run(self, module: str, *arguments: str) -> None:
+        """Run a Python module to its end."""
+        assert self.spawn(module, *arguments).wait(PATIENCE) == 0
+
     def manage(self, *arguments: str) -> Any:
         """What a command of `manage.py` answers with `--json`."""
         command = [sys.executable, "manage.py", *arguments, "--json"]
@@ -110,6 +114,13 @@ class Stack:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def forget_events(self) -> None:
+        """Empty the store, and with it what Redis holds of events, without it counting as lost."""
+        self.rows("TRUNCATE {schema}.events_eventkey, {schema}.events_event, {schema}.events_cursor")
+        moved = [key for key in self.redis.scan_iter() if not key.endswith((":live", ":config"))]
+        if moved:
+            self.redis.delete(*moved)
 
     def kill(self, server: Server) -> None:
         """End a server without any warning, with all its processes."""

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from recomengine.local import lifecycle, paths
-from tests.events.faults.sender import Sender
+from tests.events.faults.checks import assert_each_stored_once
+from tests.events.faults.sender import AWAY, Sender
 from tests.events.faults.stack import Stack, eventually, installed
-from tests.events.faults.test_kills import AWAY, assert_each_stored_once
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 MEGABYTES: Final = 400

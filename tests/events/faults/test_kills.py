@@ -5,18 +5,18 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-
-from tests.events.faults.sender import Refusal, Sender, event_id
-from tests.events.faults.stack import Stack, children, eventually, installed
+from tests.events.faults.checks import assert_each_stored_once, assert_made_good
+from tests.events.faults.sender import AWAY, Sender
+from tests.events.faults.stack import SHOP, Stack, children, eventually, installed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
-AWAY = Refusal(503, "store_unavailable", "application/problem+json", "2")
 
 
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Stack]:
     with installed() as stack:
         stack.serve()
+        stack.run("tests.events.faults.make_good", SHOP)  # so that Redis counts as whole
         yield stack
 
 
@@ -28,7 +28,7 @@ def stack(installation: Stack) -> Stack:
     if installation.web.poll() is not None:
         installation.serve()
     installation.redis.config_set("maxmemory", 0)
-    installation.rows("TRUNCATE {schema}.events_eventkey, {schema}.events_event")
+    installation.forget_events()
     eventually(installation.answers)
     return installation
 
@@ -36,14 +36,6 @@ def stack(installation: Stack) -> Stack:
 def workers(stack: Stack) -> list[int]:
     assert stack.web is not None
     return children(stack.web.pid)
-
-
-def assert_each_stored_once(stack: Stack, sender: Sender) -> None:
-    stored = [row[0] for row in stack.rows("SELECT event_id FROM {schema}.events_event")]
-    assert sender.accepted
-    assert len(stored) == len(set(stored))
-    assert set(stored) == {event_id(number) for number in sender.accepted}
-    assert sender.accepted == set(range(1, max(sender.accepted) + 1))
 
 
 def test_a_web_worker_is_killed(stack: Stack) -> None:
@@ -54,6 +46,7 @@ def test_a_web_worker_is_killed(stack: Stack) -> None:
         eventually(lambda: len(workers(stack)) == len(before) and set(workers(stack)) != set(before))
         sender.go_on()
     assert_each_stored_once(stack, sender)
+    assert_made_good(stack)
     assert sender.statuses() <= {0}
 
 
@@ -89,6 +82,7 @@ def test_postgresql_is_killed(stack: Stack) -> None:
             stack.start_servers()
         sender.go_on()
     assert_each_stored_once(stack, sender)
+    assert_made_good(stack)
     assert set(sender.refusals) == {AWAY}
 
 
@@ -113,6 +107,7 @@ def test_valkey_is_killed(stack: Stack) -> None:
         stack.start_servers()
         sender.go_on()
     assert_each_stored_once(stack, sender)
+    assert_made_good(stack)
     assert not sender.refusals
 
 
@@ -151,4 +146,15 @@ def test_redis_is_full(stack: Stack) -> None:
         stack.redis.config_set("maxmemory", 0)
         sender.go_on()
     assert_each_stored_once(stack, sender)
+    assert_made_good(stack)
+    assert not sender.refusals
+
+
+def test_redis_is_emptied(stack: Stack) -> None:
+    with Sender(stack.port, stack.key) as sender:
+        sender.go_on()
+        stack.redis.flushall()
+        sender.go_on()
+    assert_each_stored_once(stack, sender)
+    assert_made_good(stack)
     assert not sender.refusals
