@@ -4,9 +4,18 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 
-# For listings, exports and erasures of a user, and for whom a browser belongs to.
-INDEX_ON_USERS = """
-CREATE INDEX events_event_user ON events_event (user_id, occurred_at DESC) WHERE user_id IS NOT NULL
+# The index on users: for listings, exports and erasures of a user, and for whom a browser belongs to.
+CONSENT_AND_FLAGS = """
+ALTER TABLE events_event
+    ADD COLUMN consent boolean,
+    ADD COLUMN flag text;
+CREATE INDEX events_event_user ON events_event (user_id, occurred_at DESC) WHERE user_id IS NOT NULL;
+"""
+REMOVE = """
+DROP INDEX events_event_user;
+ALTER TABLE events_event
+    DROP COLUMN consent,
+    DROP COLUMN flag
 """
 
 
@@ -48,17 +57,13 @@ class Migration(migrations.Migration):
                 'ordering': ['-requested_at', '-id'],
             },
         ),
-        migrations.AddField(
-            model_name='event',
-            name='consent',
-            field=models.BooleanField(null=True),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField('event', 'consent', models.BooleanField(null=True)),
+                migrations.AddField('event', 'flag', models.CharField(max_length=32, null=True)),
+            ],
+            database_operations=[migrations.RunSQL(CONSENT_AND_FLAGS, REMOVE)],
         ),
-        migrations.AddField(
-            model_name='event',
-            name='flag',
-            field=models.CharField(max_length=32, null=True),
-        ),
-        migrations.RunSQL(INDEX_ON_USERS, "DROP INDEX events_event_user"),
         migrations.CreateModel(
             name='Tally',
             fields=[
