@@ -18,6 +18,7 @@ def assert_each_stored_once(stack: Stack, sender: Sender) -> None:
     assert sender.accepted == set(range(1, max(sender.accepted) + 1))
     assert len(stored) == len(set(stored))
     assert set(stored) == {event_id(number) for number in sender.accepted}
+    assert stack.rows("SELECT count(*) FROM {schema}.events_event WHERE flag IS NOT NULL") == [(0,)]
 
 
 def assert_made_good(stack: Stack) -> None:

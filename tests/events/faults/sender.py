@@ -14,6 +14,7 @@ from uuid import UUID
 from tests.events.faults.stack import eventually
 
 VISITORS: Final = 40
+APART: Final = timedelta(milliseconds=10)  # slow enough that no visitor is taken for a bot
 PAUSE: Final = 0.01  # seconds between requests
 BATCH: Final = 5
 
@@ -84,7 +85,7 @@ class Sender:
             return {refusal.status for refusal in self.refusals}
 
     def event(self, number: int) -> dict[str, Any]:
-        occurred_at = self._began + timedelta(milliseconds=number)
+        occurred_at = self._began + number * APART
         return {
             "event_id": str(event_id(number)), "type": "view", "item_id": f"item-{number}",
             "visitor_id": f"visitor-{number % VISITORS}", "occurred_at": occurred_at.isoformat(),

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+
 from tests.events.faults.checks import assert_each_stored_once, assert_made_good
 from tests.events.faults.sender import AWAY, Sender
 from tests.events.faults.stack import SHOP, Stack, children, eventually, installed
