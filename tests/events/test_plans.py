@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from psycopg import sql
 
-from events import activity, counts, history, of_items, partitions, repair, visitors
+from events import activity, counts, history, of_items, partitions, reading, repair, visitors
 from events.models import Event
 from recomengine.lib.postgres import connect, table
 from tenants import schemas, tenancy
@@ -174,6 +174,12 @@ def test_what_was_received_lately(shop: TenantRef) -> None:
     since = NOW - timedelta(minutes=5)
     for plan in plans_of(shop, lambda: repair.stored_by_minute(shop, since, NOW)):
         assert_reads(plan, "received_at", set(MONTHS))
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=5), timedelta(days=20), timedelta(0)])
+def test_whether_anything_came_since_the_last_training(shop: TenantRef, ago: timedelta) -> None:
+    [plan] = plans_of(shop, lambda: reading.any_since(shop, NOW - ago))
+    assert_reads(plan, "received_at", set(MONTHS))
 
 
 def streamed(monkeypatch: pytest.MonkeyPatch, module: Any, ask: Callable[[], object]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -98,6 +99,22 @@ def test_one_of_postgresqls_processes_is_killed(stack: Stack) -> None:
         sender.go_on()
     assert_each_stored_once(stack, sender)
     assert set(sender.refusals) <= {AWAY}
+
+
+def test_postgresql_hangs(stack: Stack) -> None:
+    postmaster = stack.postgres_server.pid()
+    assert postmaster is not None
+    with Sender(stack.port, stack.key) as sender:
+        sender.go_on()
+        stopped = [postmaster, *children(postmaster)]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1)
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        sender.go_on()
+    assert_each_stored_once(stack, sender)
+    assert not sender.refusals
 
 
 def test_valkey_is_killed(stack: Stack) -> None:
