@@ -44,8 +44,8 @@ def small_disk(directory: Path) -> Iterator[None]:
         before.rename(directory)
 
 
-@pytest.fixture
-def stack() -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Stack]:
     """An installation whose PostgreSQL has a small disk to itself."""
     with installed() as stack:
         lifecycle.stop(stack.root)
@@ -54,6 +54,12 @@ def stack() -> Iterator[Stack]:
             stack.serve()
             yield stack
             lifecycle.stop(stack.root)
+
+
+@pytest.fixture
+def stack(installation: Stack) -> Stack:
+    installation.forget_events()
+    return installation
 
 
 def fill(stack: Stack) -> Path:
