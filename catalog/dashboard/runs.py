@@ -12,8 +12,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from catalog import addresses, importing
 from catalog.dashboard import forms
-from catalog.importing import reporting
+from catalog.importing.kind import CATALOGUE
 from catalog.models import Import
+from imports import reporting
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.streaming import download
@@ -131,5 +132,5 @@ def _changed(request: PageRequest, import_id: int, change: Callable[[], Import])
 @shop_page
 def errors(request: PageRequest, shop: Shop, import_id: int) -> HttpResponseBase:
     """The rows that were not taken, as a CSV file."""
-    parts = reporting.errors_csv(shop.tenant, import_id)
+    parts = reporting.errors_csv(CATALOGUE, shop.tenant, import_id)
     return download(request, parts, f"import-{import_id}-errors.csv", "text/csv; charset=utf-8")

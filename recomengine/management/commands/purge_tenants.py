@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from catalog import storing
+from imports import storing
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
 from recommendations import modelstore
