@@ -18,5 +18,7 @@ app.conf.beat_schedule = {
     "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
     "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
     "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
+    "tend-event-imports": {"task": "events.tend_imports", "schedule": timedelta(minutes=1)},
+    "tidy-event-imports": {"task": "events.tidy_imports", "schedule": timedelta(hours=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
 }

@@ -54,7 +54,7 @@ HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "PO
     path: frozenset({"POST"}) for path in events_hot.DOORS
 }
 
-UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview"})
+UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview", "/api/v1/events/imports"})
 
 
 class Edge:
