@@ -53,7 +53,8 @@ def test_json_lines_are_events_as_the_api_takes_them(
     content = json.dumps(event).encode() + b"\n"
     done = imported(api_a, tenant_a, gzip.compress(content) if packed else content)
     assert (done["format"], counts(done)) == ("jsonl", (1, 1, 0, 0))
-    assert stored("line", "order_id", "item_id", "quantity", "price::text", "currency", "properties::text", "consent") == [
+    names = ("line", "order_id", "item_id", "quantity", "price::text", "currency", "properties::text", "consent")
+    assert stored(*names) == [
         (0, "17", "mug", 2, "9.9500", "USD", '{"coupon": "X"}', True), (1, "17", "cup", 1, "4.0000", "USD", None, True),
     ]  # fmt: skip
 
