@@ -60,7 +60,9 @@ class Pace:
 
 def is_absurd(event: EventIn) -> bool:
     """Whether quantities or values are none that a shopper orders."""
-    return any(
-        line.quantity > MAX_QUANTITY or (line.price is not None and line.price * line.quantity > MAX_LINE_VALUE)
-        for line in event.items
-    )
+    for line in event.items:
+        if line.quantity > MAX_QUANTITY:
+            return True
+        if line.price is not None and line.price * line.quantity > MAX_LINE_VALUE:
+            return True
+    return False

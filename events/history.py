@@ -4,7 +4,7 @@ A list `{slug}:h:v:<visitor_id>` (and `…:h:u:<user_id>`), newest first; an ent
 followed by the item id. Entries expire with the visitor's silence.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +16,12 @@ from recomengine.lib.postgres import connect, table
 from tenants.types import TenantRef
 
 KEPT: Final = timedelta(days=90)
-LETTERS: Final = {EventType.VIEW: "v", EventType.CLICK: "c", EventType.ADD_TO_CART: "a", EventType.PURCHASE: "p"}
+LETTERS: Final[Mapping[str, str]] = {
+    EventType.VIEW: "v",
+    EventType.CLICK: "c",
+    EventType.ADD_TO_CART: "a",
+    EventType.PURCHASE: "p",
+}
 Command = tuple[str | int, ...]
 
 
@@ -25,7 +30,7 @@ def commands(slug: str, events: Iterable[Sequence[EventRow]], now: datetime) -> 
     added: dict[str, list[str]] = {}
     for event in sorted(events, key=lambda event: event[0].occurred_at):
         first = event[0]
-        letter = LETTERS.get(EventType(first.type))
+        letter = LETTERS.get(first.type)
         entries = [letter + row.item_id for row in event if letter and row.item_id]
         if not entries or first.occurred_at < now - KEPT:
             continue
@@ -49,7 +54,7 @@ _RECENT = """
                CASE type WHEN 'view' THEN 'v' WHEN 'click' THEN 'c' WHEN 'add_to_cart' THEN 'a' ELSE 'p' END
                || item_id AS entry
         FROM {events}
-        WHERE occurred_at > %s AND {who} IS NOT NULL AND item_id IS NOT NULL AND type = ANY(%s)
+        WHERE occurred_at > %s AND {who} IS NOT NULL AND item_id IS NOT NULL AND type = ANY(%s) AND flag IS NULL {among}
     ) recent WHERE n <= %s ORDER BY who, n
 """
 
@@ -59,11 +64,30 @@ def rebuild(tenant: TenantRef) -> int:
     return _rebuild(tenant, "visitor_id", visitor_key) + _rebuild(tenant, "user_id", user_key)
 
 
-def _rebuild(tenant: TenantRef, column: str, key_of: Callable[[str, str], str]) -> int:
-    statement = sql.SQL(_RECENT).format(who=sql.Identifier(column), events=table(tenant.schema, "events_event"))
+def keys_of(slug: str, visitors: Iterable[str], users: Iterable[str]) -> list[str]:
+    """Everything that Redis holds of these visitors and users in particular."""
+    return [visitor_key(slug, each) for each in visitors] + [user_key(slug, each) for each in users]
+
+
+def rewrite(tenant: TenantRef, visitors: Sequence[str], users: Sequence[str]) -> None:
+    """Forget what Redis holds of these visitors and users, and write what the store still has of them."""
+    names = keys_of(tenant.slug, visitors, users)
+    if names:
+        redis.client().delete(*names)
+    _rebuild(tenant, "visitor_id", visitor_key, visitors)
+    _rebuild(tenant, "user_id", user_key, users)
+
+
+def _rebuild(
+    tenant: TenantRef, column: str, key_of: Callable[[str, str], str], among: Sequence[str] | None = None
+) -> int:
+    whose = sql.Identifier(column)
+    some = sql.SQL("") if among is None else sql.SQL("AND {} = ANY(%s)").format(whose)
+    statement = sql.SQL(_RECENT).format(who=whose, events=table(tenant.schema, "events_event"), among=some)
     histories: dict[str, list[str]] = {}
     with connect() as connection, connection.cursor() as cursor:
-        cursor.execute(statement, [clock.now() - KEPT, [str(kind) for kind in LETTERS], HISTORY_LENGTH])
+        asked = [] if among is None else [list(among)]
+        cursor.execute(statement, [clock.now() - KEPT, [str(kind) for kind in LETTERS], *asked, HISTORY_LENGTH])
         for who, entry in cursor:
             histories.setdefault(who, []).append(entry)
     pipeline = redis.client().pipeline(transaction=False)

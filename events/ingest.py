@@ -18,12 +18,14 @@ import msgspec
 from events import bots, content_ids
 from events.types import BUILT_IN, MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, EventRow, EventType, LineIn
 from recomengine.lib.decoding import Rejection, field_error, parse_json, rows_of
-from recomengine.lib.errors import DomainError
 
 CLOCK_AHEAD: Final = timedelta(hours=48)
+RAW_KEPT: Final = 10  # rejected events of a request that the live stream shows
 _MONEY: Final = frozenset({EventType.PURCHASE, EventType.REFUND})
 _NO_PROPERTIES: Final = frozenset({b"", b"null"})
 _NUL: Final = re.compile(rb"(?<!\\)(\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before "u0000"
+_DOUBTFUL: Final = re.compile(rb"\\|[0-9][eE]|[0-9]{16}")  # what PostgreSQL may see otherwise: escapes, large numbers
+_decode_object = msgspec.json.Decoder(dict[str, object]).decode
 _decode = msgspec.json.Decoder(EventIn).decode
 
 
@@ -56,12 +58,20 @@ class Context:
 class Batch:
     """Events that passed every step, as the rows to store (one list an event), and those that did not.
 
-    `notes` counts what was put right or is odd and yet accepted, e.g. purchases without a currency.
+    `notes` counts what was put right or is odd and yet accepted, e.g. purchases without a currency. `raw` holds the
+    first rejected events as they came, by their index.
     """
 
     events: list[list[EventRow]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    raw: dict[int, bytes] = field(default_factory=dict)
+
+    def reject(self, rejection: Rejection, raw: msgspec.Raw | bytes) -> None:
+        """Leave an event out."""
+        self.rejected.append(rejection)
+        if len(self.raw) < RAW_KEPT:
+            self.raw[rejection.index] = bytes(raw)
 
 
 def from_batch(body: bytes, context: Context) -> Batch:
@@ -84,7 +94,7 @@ def from_rows(rows: Sequence[msgspec.Raw | bytes], context: Context) -> Batch:
             for step in STEPS:
                 step(event, context)
         except Drop as drop:
-            batch.rejected.append(Rejection(index, drop.code, drop.message, drop.pointer))
+            batch.reject(Rejection(index, drop.code, drop.message, drop.pointer), raw)
             continue
         if event.currency is None:
             event.currency = context.currency
@@ -109,10 +119,17 @@ def normalise(event: EventIn, context: Context) -> None:
     if event.item_id is not None:
         if event.items:
             raise Drop("invalid", "Send `item_id` or `items`, not both.", "/item_id")
-        event.items = [LineIn(item_id=event.item_id, quantity=event.quantity or 1, price=event.price)]
+        event.items = [_lone_line(event.item_id, event)]
     elif event.quantity is not None or event.price is not None:
         raise Drop("invalid", "`quantity` and `price` belong to an `item_id`.", "/item_id")
     event.occurred_at = event.occurred_at or context.now
+
+
+def _lone_line(item_id: str, event: EventIn) -> LineIn:
+    try:
+        return LineIn(item_id=item_id, quantity=event.quantity or 1, price=event.price)
+    except ValueError as error:
+        raise Drop("invalid", str(error), "/price") from None
 
 
 def known_type(event: EventIn, context: Context) -> None:
@@ -173,9 +190,12 @@ def storable(event: EventIn, context: Context) -> None:
     if len(raw) > MAX_PROPERTIES_BYTES:
         raise Drop("properties_too_large", f"`properties` is limited to {MAX_PROPERTIES_BYTES} bytes.", "/properties")
     try:
-        encoded = msgspec.json.encode(parse_json(raw, dict[str, object]))
-    except DomainError:
+        _decode_object(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Drop("invalid", "`properties` must be a JSON object.", "/properties") from None
+    if not _DOUBTFUL.search(raw):
+        return
+    encoded = msgspec.json.encode(_decode_object(raw))
     if _NUL.search(encoded):
         raise Drop("invalid", "`properties` holds a NUL character.", "/properties")
     event.properties = msgspec.Raw(encoded)

@@ -51,7 +51,7 @@ class LineIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False)
         check_amount("price", self.price)
 
 
-class EventIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class EventIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     """One event as a shop sends it."""
 
     type: str
@@ -72,9 +72,6 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     properties: msgspec.Raw = msgspec.Raw()
     consent: bool | None = None
     user_agent: Annotated[str, msgspec.Meta(max_length=1_000)] = ""  # only to know crawlers by; it is not stored
-
-    def __post_init__(self) -> None:
-        check_amount("price", self.price)
 
 
 class EventRow(NamedTuple):

@@ -1,10 +1,14 @@
 from django.urls import path
 
-from events.api import events, export, imports
+from events.api import events, export, imports, privacy, stream
 
 urlpatterns = [
     path("events", events.EventsView.as_view(), name="events"),
     path("events/batch", events.EventBatchView.as_view(), name="events-batch"),
+    path("visitors/<path:visitor_id>/export", privacy.VisitorExportView.as_view(), name="visitor-export"),
+    path("visitors/<path:visitor_id>", privacy.VisitorView.as_view(), name="visitor"),
+    path("erasures/<int:erasure_id>", privacy.ErasureView.as_view(), name="erasure"),
+    path("events/stream", stream.EventStreamView.as_view(), name="events-stream"),
     path("events/export", export.ExportView.as_view(), name="events-export"),
     path("events/imports", imports.ImportsView.as_view(), name="event-imports-api"),
     path("events/imports/<int:import_id>", imports.ImportView.as_view(), name="event-import-api"),

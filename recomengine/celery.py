@@ -20,5 +20,8 @@ app.conf.beat_schedule = {
     "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
     "tend-event-imports": {"task": "events.tend_imports", "schedule": timedelta(minutes=1)},
     "tidy-event-imports": {"task": "events.tidy_imports", "schedule": timedelta(hours=1)},
+    "keep-event-tallies": {"task": "events.keep_tallies", "schedule": timedelta(minutes=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
+    "enforce-event-retention": {"task": "events.enforce_retention", "schedule": timedelta(days=1)},
+    "tend-erasures": {"task": "events.tend_erasures", "schedule": timedelta(minutes=10)},
 }

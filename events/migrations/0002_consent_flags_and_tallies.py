@@ -4,9 +4,18 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 
-# For listings, exports and erasures of a user, and for whom a browser belongs to.
-INDEX_ON_USERS = """
-CREATE INDEX events_event_user ON events_event (user_id, occurred_at DESC) WHERE user_id IS NOT NULL
+# The index on users: for listings, exports and erasures of a user, and for whom a browser belongs to.
+CONSENT_AND_FLAGS = """
+ALTER TABLE events_event
+    ADD COLUMN consent boolean,
+    ADD COLUMN flag text;
+CREATE INDEX events_event_user ON events_event (user_id, occurred_at DESC) WHERE user_id IS NOT NULL;
+"""
+REMOVE = """
+DROP INDEX events_event_user;
+ALTER TABLE events_event
+    DROP COLUMN consent,
+    DROP COLUMN flag
 """
 
 
@@ -24,6 +33,8 @@ class Migration(migrations.Migration):
                 ('rows', models.BigIntegerField()),
                 ('sha256', models.CharField(max_length=64)),
                 ('archived_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('received_until', models.DateTimeField(help_text='When the last of its rows was received.', null=True)),
+                ('dropped_at', models.DateTimeField(help_text="When the database gave the month's rows up.", null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -38,9 +49,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('digest', models.CharField(max_length=64)),
-                ('subject', models.CharField(blank=True, default='', max_length=128)),
+                ('subject', models.JSONField(blank=True, default=dict)),
                 ('events', models.BigIntegerField(default=0, help_text='Events erased in the database.')),
-                ('archived_events', models.BigIntegerField(help_text='Rows erased in the archive; null: not done yet.', null=True)),
+                ('archived_events', models.BigIntegerField(default=0, help_text='Events erased in the archive.')),
+                ('archived_until', models.DateField(help_text='The last archived month that was written anew.', null=True)),
                 ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('completed_at', models.DateTimeField(null=True)),
             ],
@@ -48,17 +60,13 @@ class Migration(migrations.Migration):
                 'ordering': ['-requested_at', '-id'],
             },
         ),
-        migrations.AddField(
-            model_name='event',
-            name='consent',
-            field=models.BooleanField(null=True),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddField('event', 'consent', models.BooleanField(null=True)),
+                migrations.AddField('event', 'flag', models.CharField(max_length=32, null=True)),
+            ],
+            database_operations=[migrations.RunSQL(CONSENT_AND_FLAGS, REMOVE)],
         ),
-        migrations.AddField(
-            model_name='event',
-            name='flag',
-            field=models.CharField(max_length=32, null=True),
-        ),
-        migrations.RunSQL(INDEX_ON_USERS, "DROP INDEX events_event_user"),
         migrations.CreateModel(
             name='Tally',
             fields=[

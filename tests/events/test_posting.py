@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -35,7 +35,8 @@ def send(api: Api, *events: Any) -> Any:
 
 def rejection(api: Api, event: Any) -> tuple[str, str]:
     """Code and pointer of an event's refusal, which leaves the good events around it alone."""
-    answer = send(api, VIEW, event, VIEW)
+    good = [VIEW | {"event_id": str(uuid4())} for _ in range(2)]
+    answer = send(api, good[0], event, good[1])
     assert (answer["accepted"], answer["duplicates"]) == (2, 0)
     [rejected] = answer["rejected"]
     assert rejected["index"] == 1

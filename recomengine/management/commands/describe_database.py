@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations import CreateModel, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
 from django.db.models import BaseConstraint, Index, Model, UniqueConstraint
 
 INTRODUCTION: Final = """
@@ -31,8 +32,8 @@ PostgreSQL. A unique or indexed `varchar` has a second index, named `…_like`, 
 BY_SQL: Final = "Made by SQL, because it has what the ORM cannot declare (`{path}`):\n\n```sql\n{sql}\n```"
 HEADINGS: Final = ("column", "type", "null", "default", "notes")
 Column = Any  # a concrete field; the stubs know too little of it
-Statements = dict[tuple[str, str], tuple[str, str]]
-"""(app, model name in small letters) → (path of the migration, its SQL)."""
+Statements = dict[tuple[str, str], list[tuple[str, str]]]
+"""(app, model name in small letters) → (path of a migration, its SQL), in their order."""
 
 
 class Command(BaseCommand):
@@ -69,15 +70,19 @@ def models_of(config: AppConfig) -> Iterator[type[Model]]:
 
 
 def made_by_sql() -> Statements:
-    """The statements of those migrations that make a model's table themselves."""
+    """The statements of those migrations that make a model's table, or more columns of it, themselves."""
     statements: Statements = {}
-    for (app, name), migration in MigrationLoader(None).disk_migrations.items():
+    for (app, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
         for operation in migration.operations:
             if isinstance(operation, SeparateDatabaseAndState):
                 sql = "\n".join(str(o.sql).strip() for o in operation.database_operations if isinstance(o, RunSQL))
-                made = [o.name.lower() for o in operation.state_operations if isinstance(o, CreateModel)]
-                statements |= {(app, model): (f"{app}/migrations/{name}.py", sql) for model in made}
+                for model in {_model_of(change) for change in operation.state_operations}:
+                    statements.setdefault((app, model), []).append((f"{app}/migrations/{name}.py", sql))
     return statements
+
+
+def _model_of(change: Operation) -> str:
+    return str(change.name if isinstance(change, CreateModel) else getattr(change, "model_name", "")).lower()
 
 
 def tables(configs: Iterable[AppConfig], statements: Statements) -> Iterator[str]:
@@ -85,7 +90,8 @@ def tables(configs: Iterable[AppConfig], statements: Statements) -> Iterator[str
     for config in configs:
         for model in models_of(config):
             made = statements.get((config.label, model._meta.model_name or ""))
-            shape = BY_SQL.format(path=made[0], sql=made[1]) if made else shape_of(model)
+            by_sql = [BY_SQL.format(path=path, sql=sql) for path, sql in made or ()]
+            shape = "\n\n".join(by_sql) or shape_of(model)
             yield "\n\n".join(part for part in (f"### `{model._meta.db_table}`", purpose(model), shape) if part)
 
 

@@ -1,0 +1,179 @@
+"""How many events a second the API stores, over HTTP, committed, with everything on this machine.
+
+Run with `python manage.py services run -- python -m bench.event_ingest`. The API runs in two processes as it does in
+production; one process keeps some connections busy, each sending its next request when the last was answered: batches
+of 100 events, then single events. Every event has an id of its own at random, as browsers make them, and a visitor and
+an item by chance. At the end the store is counted: it must hold what was answered with 202, each event once.
+"""
+
+import argparse
+import json
+import os
+import random
+import selectors
+import socket
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.serving import bench_tenants, serving
+from recomengine.lib.postgres import connect
+from tenants import keys
+from tenants.types import KeyType
+
+VISITORS: Final = 50_000
+ITEMS: Final = 20_000
+KINDS: Final = ("view", "view", "view", "view", "view", "view", "click", "click", "add_to_cart", "impression")
+HEAD: Final = "POST /api/v1/{path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+
+
+@dataclass
+class Result:
+    """Requests answered with 202, the events they held, the seconds each took, and how long all of it lasted."""
+
+    seconds: float = 0.0
+    events: int = 0
+    latencies: list[float] = field(default_factory=list)
+    refused: list[bytes] = field(default_factory=list)
+
+
+class Connection:
+    """One keep-alive connection with at most one request under way."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent_at = 0.0
+        self.received = b""
+
+    def send(self, payload: bytes) -> None:
+        self.received, self.sent_at = b"", time.perf_counter()
+        self.socket.sendall(payload)
+
+    def answer(self) -> bytes | None:
+        """The whole answer, or None as long as it is not complete."""
+        self.received += self.socket.recv(65536)
+        head, end, body = self.received.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        return self.received if len(body) >= length else None
+
+
+def content(chance: random.Random) -> str:
+    """What one event of usual size (some 250 bytes) says after its id."""
+    visitor = chance.randrange(VISITORS)
+    return (
+        f'","type":"{chance.choice(KINDS)}","visitor_id":"v-{visitor:08}","session_id":"s-{visitor:08}-1",'
+        f'"item_id":"SKU-{chance.randrange(ITEMS):07}","price":"{chance.randrange(9999) / 100:.2f}","currency":"EUR",'
+        '"properties":{"page":"/p/1","device":"mobile"}}'
+    )
+
+
+def random_id(digits: str) -> str:
+    """A UUID of version 4 from 32 random digits."""
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def requests(key: str, size: int) -> Callable[[], bytes]:
+    """Makes the bytes of the next request, of `size` events; a size of one is a single event.
+
+    Contents are made beforehand and taken by chance, so that this process takes little of the time it measures.
+    """
+    chance = random.Random(7)
+    contents = [content(chance) for _ in range(100_000)]
+    head = HEAD.format(path="events" if size == 1 else "events/batch", key=key)
+
+    def make() -> bytes:
+        ids = os.urandom(16 * size).hex()
+        start = chance.randrange(len(contents) - size)
+        events = [
+            f'{{"event_id":"{random_id(ids[at : at + 32])}{contents[start + number]}'
+            for number, at in enumerate(range(0, 32 * size, 32))
+        ]
+        body = events[0] if size == 1 else f'{{"events":[{",".join(events)}]}}'
+        return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    return make
+
+
+def load(port: int, key: str, size: int, connections: int, seconds: float) -> Result:
+    """Keep the connections busy for that long."""
+    make, result, open_ = requests(key, size), Result(), [Connection(port) for _ in range(connections)]
+    ready = selectors.DefaultSelector()
+    began = time.perf_counter()
+    for connection in open_:
+        ready.register(connection.socket, selectors.EVENT_READ, connection)
+        connection.send(make())
+    under_way = len(open_)
+    while under_way:
+        for found, _ in ready.select():
+            connection = found.data
+            answer = connection.answer()
+            if answer is None:
+                continue
+            now = time.perf_counter()
+            result.latencies.append(now - connection.sent_at)
+            if answer.startswith(b"HTTP/1.1 202"):
+                result.events += json.loads(answer.partition(b"\r\n\r\n")[2])["accepted"]
+            else:
+                result.refused.append(answer)
+            if now - began < seconds:
+                connection.send(make())
+            else:
+                under_way -= 1
+    result.seconds = time.perf_counter() - began
+    for connection in open_:
+        connection.socket.close()
+    return result
+
+
+def stored(schema: str) -> tuple[int, int]:
+    """Rows and distinct events in the store."""
+    with connect() as connection:
+        row = connection.execute(f"SELECT count(*), count(DISTINCT event_id) FROM {schema}.events_event").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def report(name: str, result: Result) -> None:
+    latencies = sorted(result.latencies)
+    median, worst = statistics.median(latencies), latencies[int(len(latencies) * 0.99)]
+    print(
+        f"{name}: {result.events / result.seconds:,.0f} events/s, {len(latencies) / result.seconds:,.0f} requests/s"
+        f" for {result.seconds:.0f} s; median {median * 1000:.1f} ms, p99 {worst * 1000:.1f} ms,"
+        f" refused {len(result.refused)}"
+    )
+    for answer in result.refused[:1]:
+        print(answer.decode(errors="replace"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", choices=["batches", "singles"])
+    asked = parser.parse_args()
+    kinds = {
+        "batches": ("batches of 100, 16 connections", 100, 16),
+        "singles": ("single events, 64 connections", 1, 64),
+    }
+    with bench_tenants("events") as [tenant], serving(asked.workers) as port:
+        key = str(keys.create_key(tenant, KeyType.READ_WRITE))
+        load(port, key, 1, 4, 2)  # warm
+        taken = stored(tenant.schema_name)[1]
+        for kind in [asked.only] if asked.only else list(kinds):
+            name, size, connections = kinds[kind]
+            result = load(port, key, size, connections, asked.seconds)
+            report(name, result)
+            taken += result.events
+        rows, events = stored(tenant.schema_name)
+        print(f"stored {rows:,} rows, {events:,} events; answered 202: {taken:,}")
+        if not rows == events == taken:
+            raise SystemExit("the store does not hold what was accepted")
+
+
+if __name__ == "__main__":
+    main()
