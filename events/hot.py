@@ -17,7 +17,7 @@ from events.doors import ga4, segment
 from events.ingest import Batch, Context
 from events.projections import Command
 from events.store import Event
-from events.types import BUILT_IN, Accepted
+from events.types import Accepted, types_of
 from events.writer import Writer
 from recomengine.lib import clock
 from recomengine.lib.asgi import Request, Response, json_response
@@ -117,11 +117,6 @@ def context_of(request: Request, caller: Caller) -> Context:
         user_agent=(request.header(b"user-agent") or "") if caller.origins is not None else "",
         is_too_fast=partial(pace.is_too_fast, tenant.slug),
     )
-
-
-def types_of(registered: tuple[str, ...]) -> Mapping[str, bool]:
-    """The types an event may have, and whether they need an item; a registered one may do without."""
-    return {**dict.fromkeys(registered, False), **BUILT_IN} if registered else BUILT_IN
 
 
 def outcome(batch: Batch, stored: Sequence[Event]) -> Accepted:
