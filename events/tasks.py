@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from events import erasing, partitions, retention
+from events import erasing, partitions, retention, tallies
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
@@ -49,3 +49,9 @@ def _go_on_erasing(tenant: TenantRef) -> None:
         if error.code != "conflict":
             raise
         log.info("erasure waits, the archive is in use", tenant=tenant.slug)
+
+
+@shared_task(name="events.keep_tallies")
+def keep_tallies() -> None:
+    """Keep every tenant's counts of events in PostgreSQL."""
+    directory.for_each(tallies.keep)

@@ -285,6 +285,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
+        "connect-src": [SELF, "{0.scheme}://{0.netloc}".format(urlsplit(API_URL))],  # the live stream of events
         "img-src": [SELF, "data:", "https:"],
         "object-src": [NONE],
         "base-uri": [SELF],

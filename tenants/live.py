@@ -36,7 +36,12 @@ def events_field(moment: datetime) -> str:
 
 def watch(slug: str, until: int) -> None:
     """Have every process tell the live stream what comes in, until then (Unix seconds)."""
-    redis.client().hset(live_key(slug), "watched", until)
+    redis.client().execute_command(*watching(slug, until))
+
+
+def watching(slug: str, until: int) -> tuple[str | int, ...]:
+    """The Redis command that does it."""
+    return ("HSET", live_key(slug), "watched", until)
 
 
 def mark_whole(slug: str) -> None:

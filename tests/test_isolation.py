@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from catalog.models import Import, RejectedRow
+from events import hot as events_hot
 from events.models import Erasure
 from recomengine.lib import clock
 from recommendations import training
@@ -124,6 +125,8 @@ TABLE: dict[str, list[Call]] = {
     "visitors/<path:visitor_id>": [Call("DELETE", f"visitors/{MARK}", WRITE, others=202)],
     "erasures/<int:erasure_id>": [Call("GET", f"erasures/{ERASURE}", READ, thing=ERASURE, nothing="7009")],
     "events/batch": [Call("POST", "events/batch", TRACK, {"events": [EVENT]}, others=202)],
+    "events/stream": [Call("GET", "events/stream", READ, params={"seconds": 0}, others=200)],
+    "events/health": [Call("GET", "events/health", READ, others=200)],
     "recommendations": [
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
@@ -162,11 +165,19 @@ TABLE: dict[str, list[Call]] = {
     ],
     "api-keys/<str:key_id>/rotate": [Call("POST", f"api-keys/{KEY_ID}/rotate", KEYS, thing=KEY_ID)],
 }
+SEGMENT = {"type": "track", "event": "Product Viewed", "anonymousId": MARK, "properties": {"product_id": MARK}}
+GA4 = {"client_id": MARK, "events": [{"name": "view_item", "params": {"items": [{"item_id": MARK}]}}]}
+DOORS = {
+    "/v1/track": Call("POST", "/v1/track", TRACK, SEGMENT, others=200),
+    "/v1/batch": Call("POST", "/v1/batch", TRACK, {"batch": [SEGMENT]}, others=200),
+    "/mp/collect": Call("POST", "/mp/collect", TRACK, GA4, others=204),
+    "/debug/mp/collect": Call("POST", "/debug/mp/collect", TRACK, GA4, others=200),
+}
 OPEN = {"schema/", "docs/"}
 FOR_STRANGERS = {"auth/register", "auth/login", "auth/refresh", "auth/logout"}
 FOR_PEOPLE = {"auth/me"}
 STAFF_ONLY = {"tenants/shop-a/activate", "tenants/shop-a/suspend"}
-CALLS = [call for calls in TABLE.values() for call in calls]
+CALLS = [call for calls in TABLE.values() for call in calls] + list(DOORS.values())
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
 
 
@@ -227,6 +238,12 @@ def state_of(shop: Api) -> dict[str, bytes]:
 
 def test_every_address_of_the_api_is_in_the_table() -> None:
     assert set(api_routes()) == set(TABLE) | OPEN | FOR_STRANGERS | FOR_PEOPLE
+
+
+def test_every_address_for_the_libraries_of_others_is_in_the_table_or_the_same_door_as_one_that_is() -> None:
+    foreign = {path: door for path, door in events_hot.DOORS.items() if not path.startswith("/api/")}
+    assert set(DOORS) <= set(foreign)
+    assert {id(door) for door in foreign.values()} == {id(foreign[path]) for path in DOORS}
 
 
 def test_every_method_of_every_address_is_in_the_table() -> None:
