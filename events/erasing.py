@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from events import archive, archiving, history, identities
+from events import archive, archiving, history, identities, live_entries
 from events.models import ArchivedMonth, Erasure
 from events.subjects import Subject, checked, digest_of, of_subject
 from recomengine.lib import clock
@@ -38,6 +38,7 @@ def erase(tenant: TenantRef, identifier: str, *, by: Actor) -> Erasure:
         audit.record(by, "visitor.erased", ("erasure", str(row.pk)), owner, after={"events": row.events})
     try:
         history.rewrite(tenant, Subject.of(row).visitors, [identifier])
+        live_entries.forget(tenant.slug)
         current_app.send_task(TASK, args=[tenant.slug])
     except (RedisError, OperationalError) as error:  # the periodic task goes on with it
         log.warning("erasure waits", tenant=tenant.slug, erasure=row.pk, error=type(error).__name__)
@@ -103,6 +104,7 @@ def _finish(tenant: TenantRef, row: Erasure) -> None:
         _erase_browsers(tenant, row)
     subject = Subject.of(row)
     history.rewrite(tenant, subject.visitors, [subject.id, *subject.users])
+    live_entries.forget(tenant.slug)
     for archived in archive.months(tenant):
         if row.archived_until is None or archived.month > row.archived_until:
             _erase_archived(tenant, row, archived)

@@ -13,7 +13,7 @@ import msgspec
 
 from events.ingest import RAW_KEPT, Batch
 from events.types import EventIn, EventRow
-from recomengine.lib import naming
+from recomengine.lib import naming, redis
 from recomengine.lib.decoding import Rejection
 from recomengine.lib.errors import DomainError
 
@@ -38,6 +38,11 @@ Entry = dict[str, Any]
 
 def stream_key(slug: str) -> str:
     return naming.key(slug, "stream")
+
+
+def forget(slug: str) -> None:
+    """Empty a tenant's stream, whoever is in it."""
+    redis.client().delete(stream_key(slug))
 
 
 def commands(
