@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from events import archive, archiving, history, identities, live_entries
+from events import archive, archiving, history, identities, live_entries, trending
 from events.models import ArchivedMonth, Erasure
 from events.subjects import Subject, checked, digest_of, of_subject
 from recomengine.lib import clock
@@ -105,6 +105,7 @@ def _finish(tenant: TenantRef, row: Erasure) -> None:
     subject = Subject.of(row)
     history.rewrite(tenant, subject.visitors, [subject.id, *subject.users])
     live_entries.forget(tenant.slug)
+    trending.rebuild(tenant)
     for archived in archive.months(tenant):
         if row.archived_until is None or archived.month > row.archived_until:
             _erase_archived(tenant, row, archived)

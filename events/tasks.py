@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from events import erasing, partitions, retention, tallies
+from events import erasing, partitions, repair, retention, tallies
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
@@ -55,3 +55,13 @@ def _go_on_erasing(tenant: TenantRef) -> None:
 def keep_tallies() -> None:
     """Keep every tenant's counts of events in PostgreSQL."""
     directory.for_each(tallies.keep)
+
+
+@shared_task(name="events.repair")
+def repair_projections() -> None:
+    """Make good what Redis lost of the events that are stored."""
+    directory.for_each(_repair)
+
+
+def _repair(tenant: TenantRef) -> None:
+    repair.repair(tenant)
