@@ -43,7 +43,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     bad = [each | {"type": "smile"} for each in views(range(700))]
     number = upload(api_a, table(*views(range(20_000)), *bad, *views(range(19_900, 20_300))))
     with worker(environment) as process:
-        eventually(lambda: _asked(tenant_a, of(api_a, number))["progress"]["rows"] > 1_000)
+        eventually(lambda: of(api_a, number)["progress"]["rows"] > 1_000)
         kill(process)
     stopped = of(api_a, number)
     assert (stopped["status"], stopped["progress"]["rows"] < 21_100) == ("running", True)
@@ -56,13 +56,6 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     report = api_a.get(f"events/imports/{number}/errors.csv").body.decode().splitlines()
     assert [line.split(",")[0] for line in report[1:]] == [str(n) for n in range(20_002, 20_702)]
     assert not FILES.path(tenant_a, number).exists()
-
-
-def _asked(tenant: TenantRef, shown: dict[str, Any]) -> dict[str, Any]:
-    """As beat does: the test before this one emptied Redis, and the queue's binding with it."""
-    if shown["status"] == "queued":
-        EVENTS.run_later(tenant)
-    return shown
 
 
 def test_many_rows_take_little_memory(environment: dict[str, str], tmp_path: Path) -> None:
