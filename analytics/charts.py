@@ -72,6 +72,33 @@ def sparkline(values: Sequence[Number]) -> str:
     return path([(round(n * width, 1), round(92 - 84 * (float(value) - low) / span)) for n, value in enumerate(values)])
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A day's bar, of parts that stand on each other from the bottom up: y and height of each."""
+
+    x: float
+    width: float
+    parts: list[tuple[float, float]]
+
+
+def bars(days: Sequence[Sequence[int]]) -> tuple[list[Bar], float]:
+    """A bar a day, and the value that the top of the chart stands for."""
+    top = axis_top(max((float(sum(parts)) for parts in days), default=0.0))
+    step = 100 / max(1, len(days))
+    return [
+        Bar(round((n + 0.15) * step, 2), round(0.7 * step, 2), _stacked(day, top)) for n, day in enumerate(days)
+    ], top
+
+
+def _stacked(parts: Sequence[int], top: float) -> list[tuple[float, float]]:
+    placed, below = [], 0.0
+    for value in parts:
+        height = 100 * value / top
+        below += height
+        placed.append((round(100 - below, 2), round(height, 2)))
+    return placed
+
+
 def path(points: Sequence[tuple[float, float]]) -> str:
     """Straight lines through the points."""
     return "M" + " L".join(f"{x} {y}" for x, y in points)

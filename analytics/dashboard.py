@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from analytics import charts, overview
+from analytics import charts, event_health, overview
 from recomengine.lib import clock
 from tenants.dashboard import PageRequest, Shop, shop_page
 
@@ -26,6 +26,7 @@ def overview_page(request: PageRequest, shop: Shop) -> HttpResponse:
         "types": _with_shares(shown.types),
         "periods": overview.PERIODS,
         "api_url": settings.API_URL,
+        "health": event_health.last(shop.tenant),
     }
     return render(request, "overview.html", context)
 

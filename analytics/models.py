@@ -1,5 +1,7 @@
 """What is found by looking at events and the catalogue together."""
 
+from typing import Any
+
 from django.db import models
 
 
@@ -23,3 +25,14 @@ class UnknownItem(models.Model):
 
     def __str__(self) -> str:
         return self.item_id
+
+
+class EventCheck(models.Model):
+    """What was found when the events were last judged, and since when they were looked at. One row."""
+
+    checked_at = models.DateTimeField()
+    since = models.DateTimeField()
+    findings: "models.JSONField[Any, Any]" = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return str(self.checked_at)

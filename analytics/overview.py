@@ -74,13 +74,17 @@ class BestSeller:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything the overview shows; `live` is the published training, `last` the one started last."""
+    """Everything the overview shows; `live` is the published training, `last` the one started last.
+
+    `left_out` are the period's events that seem to be bots' and are counted nowhere.
+    """
 
     period: Period
     catalogue: catalogue.CatalogueSize
     measures: list[Measure]
     types: dict[str, int]
     best_sellers: list[BestSeller]
+    left_out: int
     last: runs.Run | None
     live: runs.Run | None
 
@@ -112,6 +116,7 @@ def read(tenant: TenantRef, asked: Period, zone: ZoneInfo) -> Overview:
         measures(tenant, asked, zone),
         events.by_type(tenant, asked.since, asked.until),
         best_sellers(tenant, asked),
+        events.left_out(tenant, asked.since, asked.until),
         runs.last(tenant),
         runs.live(tenant),
     )

@@ -61,8 +61,13 @@ def bench_tenants(*names: str, **fields: Any) -> Iterator[list[Tenant]]:
     """Tenants on a plan without limits, whose slugs begin with `bench-`; they are purged at the end."""
     settings.LOGGING_CONFIG = None
     call_command("migrate_schemas", verbosity=0, interactive=False)
+    _purge()  # what a run that was killed left behind
     try:
         yield [create_tenant(f"bench-{name}", f"Bench {name}", plan="enterprise", **fields) for name in names]
     finally:
-        for tenant in Tenant.objects.filter(slug__startswith="bench-"):
-            changing.purge_tenant(changing.delete_tenant(tenant))
+        _purge()
+
+
+def _purge() -> None:
+    for tenant in Tenant.objects.filter(slug__startswith="bench-"):
+        changing.purge_tenant(changing.delete_tenant(tenant))

@@ -1,8 +1,7 @@
 """The catalogue as a file, in any of the formats that it can be imported from."""
 
-import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from django.db import connection, transaction
@@ -37,14 +36,6 @@ def export(tenant: TenantRef, format: Format) -> Iterator[bytes]:
 
 def filename(tenant: TenantRef, format: Format) -> str:
     return f"{tenant.slug}-catalogue.{TYPES[format][0]}"
-
-
-def gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
-    packer = zlib.compressobj(wbits=31)
-    for part in parts:
-        if packed := packer.compress(part):
-            yield packed
-    yield packer.flush()
 
 
 def _items(tenant: TenantRef) -> Iterator[Item]:

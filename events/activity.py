@@ -1,4 +1,7 @@
-"""Which items events are about, and how many there are of each: found in the index, however many events there are."""
+"""Which items events are about, and how many there are of each: found in the index, however many events there are.
+
+Flagged events (`events.bots`) are left out.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +19,13 @@ from tenants.types import TenantRef
 # Steps from one item to the next in the index (a loose index scan) instead of reading each event.
 _DISTINCT: Final = """
     WITH RECURSIVE step AS (
-        (SELECT item_id FROM {events} WHERE item_id IS NOT NULL AND occurred_at >= {since} ORDER BY item_id LIMIT 1)
+        (
+            SELECT item_id FROM {events} WHERE item_id IS NOT NULL AND flag IS NULL AND occurred_at >= {since}
+            ORDER BY item_id LIMIT 1
+        )
         UNION ALL
         SELECT (
-            SELECT item_id FROM {events} WHERE item_id > step.item_id AND occurred_at >= {since}
+            SELECT item_id FROM {events} WHERE item_id > step.item_id AND flag IS NULL AND occurred_at >= {since}
             ORDER BY item_id LIMIT 1
         ) FROM step WHERE step.item_id IS NOT NULL
     ) SELECT item_id FROM step WHERE item_id IS NOT NULL
@@ -49,7 +55,7 @@ def item_ids(tenant: TenantRef, since: datetime) -> Iterator[list[str]]:
 def of_items(tenant: TenantRef, item_ids: Sequence[str], since: datetime) -> list[ItemActivity]:
     """How many events since an instant each of the items has; one without any is left out."""
     with tenancy.use(tenant):
-        events = Event.objects.filter(item_id__in=list(item_ids), occurred_at__gte=since).order_by()
+        events = Event.objects.trusted().filter(item_id__in=list(item_ids), occurred_at__gte=since).order_by()
         rows = events.values("item_id").annotate(
             events=Count("event_id", distinct=True), first_at=Min("occurred_at"), last_at=Max("occurred_at")
         )

@@ -7,6 +7,7 @@ the process and wherever the windows' border lies. Time comes first, so that new
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
@@ -14,8 +15,11 @@ from uuid import UUID
 
 import msgspec
 
+from events.types import EventRow
+
 WINDOW: Final = 5  # seconds
 _NEXT_WINDOW: Final = 1 << 80
+_ALL: Final = (1 << 128) - 1  # an id that a client made may be the greatest there is
 _VERSION: Final = 8
 
 
@@ -43,4 +47,9 @@ def is_content_id(event_id: UUID) -> bool:
 
 def claims(event_id: UUID) -> tuple[UUID, ...]:
     """The ids under which an event is not to be stored again."""
-    return (event_id, UUID(int=event_id.int + _NEXT_WINDOW)) if is_content_id(event_id) else (event_id,)
+    return (event_id, UUID(int=event_id.int + _NEXT_WINDOW & _ALL)) if is_content_id(event_id) else (event_id,)
+
+
+def count(events: Sequence[Sequence[EventRow]]) -> int:
+    """How many of the events have such an id."""
+    return sum(is_content_id(event[0].event_id) for event in events)

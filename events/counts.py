@@ -1,7 +1,8 @@
 """What happened in a shop in a stretch of time, counted.
 
 Every query is bounded by `occurred_at`, the partition key. `since` is included, `until` is not. An event may span
-several rows (one an item line); its first line stands for it.
+several rows (one an item line); its first line stands for it. Flagged events (`events.bots`) count nowhere but in
+`left_out`.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, DecimalField, F, Q, QuerySet, Sum
+from django.db.models import Count, DecimalField, F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
-from events.models import Event
+from events.models import Event, EventQuerySet
 from events.types import EventType
 from tenants import tenancy
 from tenants.types import TenantRef
@@ -46,28 +47,34 @@ class Sold:
 def totals(tenant: TenantRef, since: datetime, until: datetime) -> Totals:
     """The whole stretch in four numbers; purchases in another currency than the shop's are orders, but not revenue."""
     with tenancy.use(tenant):
-        return Totals(**_between(since, until).aggregate(**_counted(tenant)))
+        return Totals(**_trusted(since, until).aggregate(**_counted(tenant)))
 
 
 def per_day(tenant: TenantRef, since: datetime, until: datetime, zone: ZoneInfo) -> dict[date, Totals]:
     """The same for each calendar day of the time zone; days without events are absent."""
     with tenancy.use(tenant):
-        days = _between(since, until).annotate(day=TruncDate("occurred_at", tzinfo=zone)).values("day")
+        days = _trusted(since, until).annotate(day=TruncDate("occurred_at", tzinfo=zone)).values("day")
         return {row.pop("day"): Totals(**row) for row in days.annotate(**_counted(tenant)).order_by("day")}
 
 
 def by_type(tenant: TenantRef, since: datetime, until: datetime) -> dict[str, int]:
     """Events of each type, the most frequent type first."""
     with tenancy.use(tenant):
-        rows = _between(since, until).filter(_FIRST_LINE).values("type").annotate(events=Count("*"))
+        rows = _trusted(since, until).filter(_FIRST_LINE).values("type").annotate(events=Count("*"))
         return {row["type"]: row["events"] for row in rows.order_by("-events", "type")}
+
+
+def left_out(tenant: TenantRef, since: datetime, until: datetime) -> int:
+    """How many events are flagged, and so counted nowhere else."""
+    with tenancy.use(tenant):
+        return _between(since, until).filter(_FIRST_LINE, flag__isnull=False).count()
 
 
 def best_sellers(tenant: TenantRef, since: datetime, until: datetime, limit: int) -> list[Sold]:
     """The items with the highest revenue, best first."""
     with tenancy.use(tenant):
         lines = (
-            _between(since, until).filter(_PURCHASE, item_id__isnull=False, currency=tenant.currency).values("item_id")
+            _trusted(since, until).filter(_PURCHASE, item_id__isnull=False, currency=tenant.currency).values("item_id")
         )
         rows = lines.annotate(
             orders=Count("order_id", distinct=True), units=Sum("quantity"), revenue=_revenue(Q(price__isnull=False))
@@ -75,8 +82,12 @@ def best_sellers(tenant: TenantRef, since: datetime, until: datetime, limit: int
         return [Sold(**row) for row in rows.order_by("-revenue", "item_id")[:limit]]
 
 
-def _between(since: datetime, until: datetime) -> QuerySet[Event]:
+def _between(since: datetime, until: datetime) -> EventQuerySet:
     return Event.objects.filter(occurred_at__gte=since, occurred_at__lt=until).order_by()
+
+
+def _trusted(since: datetime, until: datetime) -> EventQuerySet:
+    return _between(since, until).trusted()
 
 
 def _counted(tenant: TenantRef) -> dict[str, Any]:

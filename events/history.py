@@ -1,12 +1,12 @@
 """What visitors and users did lately, in Redis: the newest `HISTORY_LENGTH` things of each, and what they bought.
 
-Sorted sets by the time of the event in Unix microseconds, plus the number of the line: `{slug}:h:v:<visitor_id>` (and
-`…:h:u:<user_id>`) of one letter for the event type followed by the item id, `{slug}:b:v:…` and `{slug}:b:u:…` of the
+Sorted sets by the time of the event in Unix microseconds, plus the number of the line: `{slug}:history:v:<visitor_id>`
+(and `…:u:<user_id>`) of one letter for the event type followed by the item id, `{slug}:bought:v:…` and `…:u:…` of the
 ids of items bought. All expire with the visitor's silence.
 
 A browser on which one user was ever seen is that user's: what was done on it, before the login as well as after, is the
-user's too. `{slug}:u:<visitor_id>` remembers the user; a browser of several users is nobody's. `{slug}:parted` are the
-users who lost a browser that way, until they are rewritten without it.
+user's too. `{slug}:owner:<visitor_id>` remembers the user; a browser of several users is nobody's. `{slug}:parted` are
+the users who lost a browser that way, until they are rewritten without it.
 """
 
 from collections import defaultdict
@@ -78,13 +78,17 @@ def _pairs(entries: Iterable[tuple[str, int]]) -> Pairs:
     return [part for entry, at in entries for part in (at, entry)]
 
 
+def keys_of(slug: str, visitors: Iterable[str], users: Iterable[str]) -> list[str]:
+    """Everything that Redis holds of these visitors and users in particular."""
+    of_visitors = [key_of(slug, visitor) for visitor in visitors for key_of in (*OF_VISITORS, owner_key)]
+    return of_visitors + [key_of(slug, user) for user in users for key_of in OF_USERS]
+
+
 def forget(slug: str, visitors: Sequence[str], users: Sequence[str]) -> None:
     """Delete everything that Redis holds of these visitors and users."""
-    names = [key_of(slug, visitor) for visitor in visitors for key_of in (*OF_VISITORS, owner_key)]
-    names += [key_of(slug, user) for user in users for key_of in OF_USERS]
     pipeline = redis.client().pipeline(transaction=False)
-    for start in range(0, len(names), _CHUNK):
-        pipeline.delete(*names[start : start + _CHUNK])
+    for names in _chunks(keys_of(slug, visitors, users)):
+        pipeline.delete(*names)
     if users:
         pipeline.srem(parted_key(slug), *users)
     pipeline.execute()
@@ -115,7 +119,13 @@ _ENTRIES: Final = """
     ) SELECT kind, id, entry, at, n <= {history} AS is_history FROM numbered
       WHERE n <= {history} OR left(entry, 1) = 'p' AND nth_bought <= {bought} ORDER BY kind, id
 """
-_OF_USERS: Final = "AND visitor_id IN (SELECT visitor_id FROM {events} WHERE user_id = ANY({users}))"
+_SOME: Final = """
+    AND (visitor_id = ANY({visitors}) OR visitor_id IN (SELECT visitor_id FROM {events} WHERE user_id = ANY({users})))
+"""
+_KINDS: Final = """
+    ('v', CASE WHEN visitor_id = ANY({visitors}) THEN visitor_id END),
+    ('u', CASE WHEN lately.user_id = ANY({users}) THEN lately.user_id END)
+"""
 _KEYS: Final = {"v": OF_VISITORS, "u": OF_USERS}
 Row = tuple[Any, ...]
 
@@ -126,37 +136,35 @@ def rebuild(tenant: TenantRef) -> int:
     What came in meanwhile is moved once more, in case the older state was written over it.
     """
     began = clock.now() - moving.SETTLED
-    for visitors in _chunks(_rows(tenant, _OWNERS)):
-        pipeline = redis.client().pipeline(transaction=False)
-        for visitor, owner in visitors:
-            pipeline.set(owner_key(tenant.slug, visitor), owner, ex=tenant.retention_days * 86_400)
-        pipeline.execute()
+    _write_owners(tenant, _rows(tenant, _OWNERS))
     everybody = sql.SQL("('v', visitor_id), ('u', lately.user_id)")
     written = _write(tenant, _rows(tenant, _ENTRIES, kinds=everybody, lately=_EVERYBODY), fresh=True)
     replay(tenant, began)
     return written
 
 
-def rewrite(tenant: TenantRef, users: Sequence[str]) -> None:
-    """Write these users' histories anew from the event store.
+def rewrite(tenant: TenantRef, visitors: Sequence[str], users: Sequence[str]) -> None:
+    """Forget what Redis holds of these visitors and users, and write what the store still has of them.
 
-    A second time without emptying them, for what came in between the first look at the store and the writing.
+    What comes in meanwhile is kept: entries are added to what is there by then. A browser that is another user's by now
+    brings its past along.
     """
-    forget(tenant.slug, [], users)
-    for start in range(0, len(users), _CHUNK):
-        some = sql.Literal(list(users[start : start + _CHUNK]))
-        events = table(tenant.schema, "events_event")
-        whose = sql.SQL(_OF_USERS).format(events=events, users=some)
-        of_users = sql.SQL("('u', CASE WHEN lately.user_id = ANY({}) THEN lately.user_id END)").format(some)
-        for fresh in (True, False):
-            _write(tenant, _rows(tenant, _ENTRIES, kinds=of_users, lately=whose, among=whose), fresh)
+    forget(tenant.slug, visitors, users)
+    among = sql.SQL("AND visitor_id = ANY({})").format(sql.Literal(list(visitors)))
+    owners = list(_rows(tenant, _OWNERS, among=among))
+    _write_owners(tenant, owners)
+    everybody = sorted({*users, *(owner for _, owner in owners if owner)})
+    asked = {"visitors": sql.Literal(list(visitors)), "users": sql.Literal(everybody)}
+    some = sql.SQL(_SOME).format(events=table(tenant.schema, "events_event"), **asked)
+    kinds = sql.SQL(_KINDS).format(**asked)
+    _write(tenant, _rows(tenant, _ENTRIES, kinds=kinds, lately=some, among=some), fresh=False)
 
 
 def rewrite_parted(tenant: TenantRef) -> None:
     """Write the users anew who lost a browser because another user was seen on it."""
     members: set[bytes] = redis.client().smembers(parted_key(tenant.slug))  # type: ignore[assignment]
     if members:
-        rewrite(tenant, sorted(member.decode() for member in members))
+        rewrite(tenant, [], sorted(member.decode() for member in members))
 
 
 def replay(tenant: TenantRef, since: datetime, until: datetime | None = None) -> int:
@@ -196,6 +204,14 @@ def _rows(tenant: TenantRef, statement: str, among: sql.Composable = _EVERYBODY,
         cursor.itersize = 10 * _CHUNK
         cursor.execute(sql.SQL(statement).format(**fixed | values))
         yield from cursor
+
+
+def _write_owners(tenant: TenantRef, owners: Iterable[Row]) -> None:
+    for some in _chunks(owners):
+        pipeline = redis.client().pipeline(transaction=False)
+        for visitor, owner in some:
+            pipeline.set(owner_key(tenant.slug, visitor), owner, ex=tenant.retention_days * 86_400)
+        pipeline.execute()
 
 
 def _write(tenant: TenantRef, rows: Iterable[Row], fresh: bool) -> int:

@@ -12,9 +12,10 @@ from typing import Final
 
 import structlog
 
-from events import bots, ingest, projections
-from events.content_ids import is_content_id
+from events import bots, content_ids, ingest, live_entries, projections, tallies
+from events.doors import ga4, segment
 from events.ingest import Batch, Context
+from events.projections import Command
 from events.store import Event
 from events.types import BUILT_IN, Accepted
 from events.writer import Writer
@@ -23,26 +24,34 @@ from recomengine.lib.asgi import Request, Response, json_response
 from recomengine.lib.errors import DomainError
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable, ReplyError
 from tenants import quotas
-from tenants.types import Caller, LiveState, Scope
+from tenants.types import Caller, LiveState, Scope, TenantRef
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How the requests of one address are read, and how their outcome is worded."""
+    """How the requests of one address are read, and how their outcome is worded.
+
+    `key` finds a key that comes in a way of its own, beside the usual headers. What does not `keep` only checks.
+    """
 
     read: Callable[[Request, Context], Batch]
-    answer: Callable[[Accepted], Response]
+    answer: Callable[[Accepted, Batch], Response]
+    key: Callable[[Request], str | None] | None = None
+    keep: bool = True
 
 
-def _accepted(outcome: Accepted) -> Response:
+def _accepted(outcome: Accepted, batch: Batch) -> Response:
     return json_response(outcome, 202)
 
 
 DOORS: Final[Mapping[str, Door]] = {
     "/api/v1/events": Door(lambda request, context: ingest.from_single(request.body, context), _accepted),
     "/api/v1/events/batch": Door(lambda request, context: ingest.from_batch(request.body, context), _accepted),
+    "/mp/collect": Door(ga4.read, ga4.answer, ga4.key),
+    "/debug/mp/collect": Door(ga4.read, ga4.validation, ga4.key, keep=False),
+    **dict.fromkeys(segment.PATHS, Door(segment.read, segment.answer, segment.key)),
 }
 pace: Final = bots.Pace()
 
@@ -53,19 +62,46 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
         raise DomainError("forbidden", f"{caller.title} may not send events.")
     quotas.check(caller.tenant, state)
     door, context = DOORS[request.path], context_of(request, caller)
-    batch = door.read(request, context)
+    slug, now = caller.tenant.slug, context.now
     try:
-        stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
-    except Exception:
-        pace.take_back(caller.tenant.slug, batch.events)
+        batch = door.read(request, context)
+    except DomainError as error:
+        counted = tallies.commands(slug, {f"refused:{error.code}": 1}, now)
+        await project(slug, [*live_entries.refused(slug, error, request.path, now), *counted], mux)
         raise
+    if not door.keep:
+        pace.take_back(slug, batch.events)
+        return door.answer(outcome(batch, []), batch)
+    stored = await store(caller.tenant, batch, writer)
+    moved = projections.commands(caller.tenant, stored, batch, now)
+    moved += live_entries.commands(slug, stored, batch, door=request.path, now=now, watched_until=state.watched_until)
+    await project(slug, moved, mux)
+    return door.answer(outcome(batch, stored), batch)
+
+
+async def store(tenant: TenantRef, batch: Batch, writer: Writer) -> list[Event]:
+    """Store a batch's events and return those that are no duplicates; what was refused counts for nobody's pace."""
     try:
-        for reply in await mux.pipeline(projections.commands(caller.tenant, stored, batch, context.now)):
+        return await writer.write(tenant.schema, batch.events) if batch.events else []
+    except Exception:
+        pace.take_back(tenant.slug, batch.events)
+        raise
+
+
+async def project(slug: str, commands: Sequence[Command], mux: RedisMux) -> None:
+    """Send Redis what a request moves; the events are safe without it, and a repair makes up for it."""
+    try:
+        for reply in await mux.pipeline(commands):
             if isinstance(reply, ReplyError):
                 raise reply
-    except RedisUnavailable as error:  # the events are safe; a repair makes up for it
-        log.warning("events not projected", tenant=caller.tenant.slug, error=str(error))
-    return door.answer(outcome(batch, stored))
+    except RedisUnavailable as error:
+        log.warning("events not projected", tenant=slug, error=str(error))
+
+
+def presented_key(request: Request) -> str | None:
+    """The key of a request whose address takes keys in a way of its own; None if it has none."""
+    door = DOORS.get(request.path)
+    return door.key(request) if door is not None and door.key is not None else None
 
 
 def context_of(request: Request, caller: Caller) -> Context:
@@ -90,14 +126,10 @@ def types_of(registered: tuple[str, ...]) -> Mapping[str, bool]:
 
 def outcome(batch: Batch, stored: Sequence[Event]) -> Accepted:
     """What became of a batch, given those of its events that are no duplicates."""
-    by_content = _with_content_ids(batch.events) - _with_content_ids(stored)
+    by_content = content_ids.count(batch.events) - content_ids.count(stored)
     return Accepted(
         accepted=len(stored),
         duplicates=len(batch.events) - len(stored),
         content_duplicates=by_content,
         rejected=batch.rejected,
     )
-
-
-def _with_content_ids(events: Sequence[Event]) -> int:
-    return sum(is_content_id(event[0].event_id) for event in events)

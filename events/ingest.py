@@ -20,6 +20,7 @@ from events.types import BUILT_IN, MAX_BATCH, MAX_PROPERTIES_BYTES, EventIn, Eve
 from recomengine.lib.decoding import Rejection, field_error, parse_json, rows_of
 
 CLOCK_AHEAD: Final = timedelta(hours=48)
+RAW_KEPT: Final = 10  # rejected events of a request that the live stream shows
 _MONEY: Final = frozenset({EventType.PURCHASE, EventType.REFUND})
 _NO_PROPERTIES: Final = frozenset({b"", b"null"})
 _NUL: Final = re.compile(rb"(?<!\\)(\\\\)*\\u0000")  # an escaped NUL, not an escaped backslash before "u0000"
@@ -57,12 +58,20 @@ class Context:
 class Batch:
     """Events that passed every step, as the rows to store (one list an event), and those that did not.
 
-    `notes` counts what was put right or is odd and yet accepted, e.g. purchases without a currency.
+    `notes` counts what was put right or is odd and yet accepted, e.g. purchases without a currency. `raw` holds the
+    first rejected events as they came, by their index.
     """
 
     events: list[list[EventRow]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    raw: dict[int, bytes] = field(default_factory=dict)
+
+    def reject(self, rejection: Rejection, raw: msgspec.Raw | bytes) -> None:
+        """Leave an event out."""
+        self.rejected.append(rejection)
+        if len(self.raw) < RAW_KEPT:
+            self.raw[rejection.index] = bytes(raw)
 
 
 def from_batch(body: bytes, context: Context) -> Batch:
@@ -87,7 +96,7 @@ def from_rows(rows: Sequence[msgspec.Raw | bytes], context: Context) -> Batch:
             for step in STEPS:
                 step(event, context)
         except Drop as drop:
-            batch.rejected.append(Rejection(index, drop.code, drop.message, drop.pointer))
+            batch.reject(Rejection(index, drop.code, drop.message, drop.pointer), raw)
             continue
         if event.currency is None:
             event.currency = context.currency

@@ -88,24 +88,34 @@ class Cursor(models.Model):
 
 
 class ArchivedMonth(models.Model):
-    """A closed month of events that was written to Parquet."""
+    """A closed month of events that was written to Parquet; `sha256` also names the file.
+
+    While `dropped_at` is null the month's partition is whole and the file is a copy of it. Afterwards the file is all
+    there is, but for events that came later, which are in the partition and not in the file.
+    """
 
     month = models.DateField(primary_key=True)
     rows = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
     archived_at = models.DateTimeField(db_default=Now())
+    received_until = models.DateTimeField(null=True, help_text="When the last of its rows was received.")
+    dropped_at = models.DateTimeField(null=True, help_text="When the database gave the month's rows up.")
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}: {self.rows} rows"
 
 
 class Erasure(models.Model):
-    """A visitor's or user's data that were erased; once it is completed, only a keyed digest tells who it was."""
+    """A visitor's or user's data that were erased; once it is completed, only a keyed digest tells who it was.
+
+    Until then `subject` holds what is needed to go on: see `events.erasing.Subject`.
+    """
 
     digest = models.CharField(max_length=64)
-    subject = models.CharField(max_length=128, blank=True, default="")
+    subject: "models.JSONField[Any, Any]" = models.JSONField(default=dict, blank=True)
     events = models.BigIntegerField(default=0, help_text="Events erased in the database.")
-    archived_events = models.BigIntegerField(null=True, help_text="Rows erased in the archive; null: not done yet.")
+    archived_events = models.BigIntegerField(default=0, help_text="Events erased in the archive.")
+    archived_until = models.DateField(null=True, help_text="The last archived month that was written anew.")
     requested_at = models.DateTimeField(db_default=Now())
     completed_at = models.DateTimeField(null=True)
 

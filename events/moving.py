@@ -44,7 +44,7 @@ local function give(what, visitor, user, most)
   end
 end
 local function owner_of(visitor, user)
-  local pointer = prefix .. 'u:' .. visitor
+  local pointer = prefix .. 'owner:' .. visitor
   local owner = redis.call('GET', pointer)
   if user == '' or user == visitor then
     if owner then redis.call('EXPIRE', pointer, told.owner_kept) end
@@ -52,8 +52,8 @@ local function owner_of(visitor, user)
   end
   if not owner then
     owner = user
-    give('h', visitor, user, told.history)
-    give('b', visitor, user, told.bought)
+    give('history', visitor, user, told.history)
+    give('bought', visitor, user, told.bought)
   elseif owner ~= '' and owner ~= user then
     redis.call('SADD', prefix .. 'parted', owner)
     owner = ''
@@ -65,11 +65,11 @@ for _, person in ipairs(told.people) do
   local visitor, user, entries, bought = unpack(person)
   local owner = owner_of(visitor, user)
   if user == '' then user = owner end
-  add('h:v:', visitor, entries, told.history)
-  add('b:v:', visitor, bought, told.bought)
+  add('history:v:', visitor, entries, told.history)
+  add('bought:v:', visitor, bought, told.bought)
   if user ~= '' then
-    add('h:u:', user, entries, told.history)
-    add('b:u:', user, bought, told.bought)
+    add('history:u:', user, entries, told.history)
+    add('bought:u:', user, bought, told.bought)
   end
 end
 local function raise(suffix)

@@ -10,9 +10,12 @@ from psycopg import sql
 from recomengine.lib.postgres import table
 
 AHEAD: Final = 2
+PATIENCE: Final = "500ms"
 _LOCK: Final = 0x7265636F  # one maker of partitions at a time in a database
 _CREATE: Final = sql.SQL("CREATE TABLE {partition} (LIKE {events} INCLUDING DEFAULTS)")
 _ATTACH: Final = sql.SQL("ALTER TABLE {events} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})")
+
+_DETACH: Final = sql.SQL("ALTER TABLE {events} DETACH PARTITION {partition}")
 
 
 def month_of(instant: datetime) -> date:
@@ -51,3 +54,28 @@ def ensure(connection: "psycopg.Connection[Any]", schema: str, months: Iterable[
             if found is None or found[0] is None:
                 cursor.execute(_CREATE.format(**names))
                 cursor.execute(_ATTACH.format(**names, **bounds))
+
+
+_EXISTING: Final = """
+    SELECT child.relname FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+    WHERE inhparent = to_regclass(%s) ORDER BY child.relname
+"""
+
+
+def existing(connection: "psycopg.Connection[Any]", schema: str) -> list[date]:
+    """The months that have a partition, in order."""
+    parent = table(schema, "events_event").as_string(connection)
+    names = [name for (name,) in connection.execute(_EXISTING, [parent])]
+    return [datetime.strptime(name[-7:], "%Y_%m").date() for name in names]  # noqa: DTZ007 - a month has no time zone
+
+
+def drop(connection: "psycopg.Connection[Any]", schema: str, month: date) -> None:
+    """Drop a month's partition within the caller's transaction; raises `LockNotAvailable` if the table is busy.
+
+    Whoever writes or reads has to wait behind the lock, so it is not waited for longer than `PATIENCE`.
+    """
+    names = {"partition": table(schema, name_of(month)), "events": table(schema, "events_event")}
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(PATIENCE))
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    connection.execute(_DETACH.format(**names))
+    connection.execute(sql.SQL("DROP TABLE {partition}").format(**names))

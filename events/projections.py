@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from events import history, moving, tallies, trending
+from events import content_ids, history, moving, tallies, trending
 from events.ingest import Batch
 from events.types import EventRow
 from tenants import quotas
@@ -33,6 +33,7 @@ def counts(stored: Sequence[Sequence[EventRow]], batch: Batch) -> Counter[str]:
     counted = Counter(batch.notes)
     counted["accepted"] = len(stored)
     counted["duplicate"] = len(batch.events) - len(stored)
+    counted["content_duplicate"] = content_ids.count(batch.events) - content_ids.count(stored)
     counted.update(f"rejected:{rejection.code}" for rejection in batch.rejected)
     counted.update(f"flagged:{event[0].flag}" for event in stored if event[0].flag)
     return +counted

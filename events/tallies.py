@@ -15,6 +15,15 @@ from tenants import tenancy
 from tenants.types import TenantRef
 
 KEPT: Final = timedelta(days=3)  # in Redis
+MAX_NAME: Final = 64
+_MARK: Final = "kept"  # that Redis has had these counts since they were kept first
+# KEYS: a day's counts; ARGV: the mark, seconds to live, then names and counts that were kept.
+_RESTORE: Final = """
+if redis.call('HSETNX', KEYS[1], ARGV[1], 1) == 1 then
+  for i = 3, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+end
+"""
 Command = tuple[str | int, ...]
 
 
@@ -25,7 +34,7 @@ def tally_key(slug: str, day: date) -> str:
 def commands(slug: str, counts: Mapping[str, int], now: datetime) -> list[Command]:
     """The Redis commands that add these counts to the day's."""
     key = tally_key(slug, now.date())
-    added: list[Command] = [("HINCRBY", key, name, count) for name, count in counts.items()]
+    added: list[Command] = [("HINCRBY", key, name[:MAX_NAME], count) for name, count in counts.items()]
     return [*added, ("EXPIRE", key, int(KEPT.total_seconds()))] if added else []
 
 
@@ -37,15 +46,18 @@ def keep(tenant: TenantRef) -> None:
 
 
 def _keep_day(tenant: TenantRef, day: date) -> None:
-    key = tally_key(tenant.slug, day)
-    counted = _in_redis(tenant, day)
     with tenancy.use(tenant):
         kept = dict(Tally.objects.filter(day=day).values_list("name", "count"))
-        for name, count in kept.items():
-            if counted.get(name, 0) < count:  # Redis lost its count and began anew
-                counted[name] = int(redis.client().hincrby(key, name, count))
+        _give_back(tenant, day, kept)
+        counted = _in_redis(tenant, day)
         rows = [Tally(day=day, name=name, count=count) for name, count in counted.items() if count > kept.get(name, 0)]
         Tally.objects.bulk_create(rows, update_conflicts=True, unique_fields=["day", "name"], update_fields=["count"])
+
+
+def _give_back(tenant: TenantRef, day: date, kept: Mapping[str, int]) -> None:
+    """Add what was kept to counts that began anew: a mark among them says that they did not."""
+    flat = [part for name, count in kept.items() for part in (name, count)]
+    redis.client().eval(_RESTORE, 1, tally_key(tenant.slug, day), _MARK, int(KEPT.total_seconds()), *flat)
 
 
 def between(tenant: TenantRef, first: date, last: date) -> dict[date, Counter[str]]:
@@ -62,4 +74,4 @@ def between(tenant: TenantRef, first: date, last: date) -> dict[date, Counter[st
 
 def _in_redis(tenant: TenantRef, day: date) -> Counter[str]:
     found: dict[bytes, bytes] = redis.client().hgetall(tally_key(tenant.slug, day))  # type: ignore[assignment]
-    return Counter({name.decode(): int(count) for name, count in found.items()})
+    return Counter({name.decode(): int(count) for name, count in found.items() if name.decode() != _MARK})

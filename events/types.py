@@ -109,25 +109,25 @@ class Accepted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def visitor_key(slug: str, visitor_id: str) -> str:
     """What a visitor did lately (see `events.history`)."""
-    return naming.key(slug, "h", "v", visitor_id)
+    return naming.key(slug, "history", "v", visitor_id)
 
 
 def user_key(slug: str, user_id: str) -> str:
     """What a logged-in user did lately, and the browsers that are the user's alone."""
-    return naming.key(slug, "h", "u", user_id)
+    return naming.key(slug, "history", "u", user_id)
 
 
 def bought_by_visitor_key(slug: str, visitor_id: str) -> str:
-    return naming.key(slug, "b", "v", visitor_id)
+    return naming.key(slug, "bought", "v", visitor_id)
 
 
 def bought_by_user_key(slug: str, user_id: str) -> str:
-    return naming.key(slug, "b", "u", user_id)
+    return naming.key(slug, "bought", "u", user_id)
 
 
 def owner_key(slug: str, visitor_id: str) -> str:
     """Whose a browser is: the one user who was ever seen on it; "" once there were several."""
-    return naming.key(slug, "u", visitor_id)
+    return naming.key(slug, "owner", visitor_id)
 
 
 def trend_key(slug: str, *parts: str) -> str:

@@ -18,6 +18,9 @@ app.conf.beat_schedule = {
     "rebuild-stale-search": {"task": "catalog.rebuild_stale_search", "schedule": timedelta(minutes=10)},
     "tend-imports": {"task": "catalog.tend_imports", "schedule": timedelta(minutes=1)},
     "tidy-imports": {"task": "catalog.tidy_imports", "schedule": timedelta(hours=1)},
+    "keep-event-tallies": {"task": "events.keep_tallies", "schedule": timedelta(minutes=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
+    "enforce-event-retention": {"task": "events.enforce_retention", "schedule": timedelta(days=1)},
+    "tend-erasures": {"task": "events.tend_erasures", "schedule": timedelta(minutes=10)},
     "repair-projections": {"task": "events.repair", "schedule": timedelta(minutes=1)},
 }

@@ -1,12 +1,14 @@
 """The API's front door (port 5009): the two hot endpoints served here, everything else handed to Django.
 
-GET/POST recommendations and POST events run on the bare ASGI interface, because Django's request stack costs an order
-of magnitude more than the work itself (docs/adr/0003). They use its settings and the domain code, not its stack.
+GET/POST recommendations and POST events, with the addresses that other makers' libraries send to, run on the bare
+ASGI interface, because Django's request stack costs an order of magnitude more than the work itself (docs/adr/0003).
+They use its settings and the domain code, not its stack.
 """
 
 import asyncio
 import gc
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import django
@@ -20,9 +22,11 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 from django.db import InterfaceError, OperationalError, connection  # noqa: E402
 
 from events import hot as events_hot  # noqa: E402
+from events import live_stream  # noqa: E402
 from events.writer import Writer  # noqa: E402
 from recomengine.lib import postgres  # noqa: E402
 from recomengine.lib.asgi import (  # noqa: E402
+    MAX_BODY,
     ClientGone,
     Receive,
     Request,
@@ -35,12 +39,15 @@ from recomengine.lib.asgi import (  # noqa: E402
     problem_response,
     read_body,
     respond,
+    start_stream,
 )  # fmt: skip
 from recomengine.lib.errors import DomainError  # noqa: E402
+from recomengine.lib.inflating import inflated  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
+from recomengine.lib.termination import when_told_to_end  # noqa: E402
 from recomengine.lib.uploads import MARGIN  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
-from tenants import people, tokens  # noqa: E402
+from tenants import page_tokens, people, tokens  # noqa: E402
 from tenants.keycache import KeyCache  # noqa: E402
 from tenants.keys import only, presented_bearer, presented_key  # noqa: E402
 from tenants.limits import Leases  # noqa: E402
@@ -54,7 +61,9 @@ RECOMMENDATIONS = "/api/v1/recommendations"
 HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "POST"})} | {
     path: frozenset({"POST"}) for path in events_hot.DOORS
 }
+HOT[live_stream.PATH] = frozenset({"GET"})
 
+REFUSED = (DomainError, RedisUnavailable, OperationalError, InterfaceError)
 UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview"})
 
 
@@ -68,6 +77,8 @@ class Edge:
         self.leases = Leases(self.mux)
         self.placements = recommendations_hot.Placements(self.mux)
         self.writer = Writer(postgres.connect)
+        self.streams = live_stream.Streams()
+        when_told_to_end(self.streams.close)
         # What is loaded now stays; looking for garbage in it again and again took a tenth of the time of taking events.
         gc.collect()
         gc.freeze()
@@ -82,15 +93,8 @@ class Edge:
         try:
             caller, state = await self.authenticate(request)
             response = await self.serve_caller(request, caller, state)
-        except DomainError as error:
-            response = problem_response(error)
-            response.shared = error.code != "origin_not_allowed"
-        except RedisUnavailable as error:
-            log.warning("redis unavailable", path=request.path, error=str(error))
-            response = problem_response(DomainError("overloaded", "The model cache is away; try again.", retry_after=1))
-        except (OperationalError, InterfaceError) as error:  # raised by a key that is not known yet
-            log.warning("database unavailable", path=request.path, error=str(error))
-            response = problem_response(DomainError("store_unavailable", retry_after=2))
+        except REFUSED as error:
+            response = refusal(error, request.path)
         if caller is not None and request.origin is not None:
             response.shared = caller.shares_with(request.origin)
         return response
@@ -108,13 +112,50 @@ class Edge:
         """Who calls: a key, or a person's token, which is looked up anew each time."""
         authorization, named = request.header(b"authorization"), request.header(b"x-tenant")
         text = presented_key(request.header(b"x-api-key"), authorization, only(request.values("key")))
+        token = presented_bearer(authorization)
+        if text is None and not token:
+            text = events_hot.presented_key(request)
         if text is not None:
             return await self.keys.authenticate(text, request.origin, named)
-        token = presented_bearer(authorization)
         if not token:
             raise DomainError("authentication_required", "Send a key in the X-API-Key header.")
-        caller = await asyncio.to_thread(_person, token, named)
+        caller = await asyncio.to_thread(_and_disconnect, _person, token, named)
         return caller, await self.states.get(caller.tenant.slug)
+
+    async def stream(self, request: Request, receive: Receive, send: Send) -> Response | None:
+        """Send what comes in until somebody ends it; or the refusal, if there is a reason for one."""
+        try:
+            wanted, check = live_stream.asked(request), self.watcher(request)
+            caller = await check()
+            await self.leases.take(caller)
+            with self.streams.place(caller.tenant.slug) as end:
+                # A token was made for this very origin; keys that may read have no business in a page.
+                await start_stream(send, request, shared=only(request.values("token")) is not None)
+                stream = live_stream.Stream(self.mux, caller.tenant.slug, wanted, check, end)
+                await live_stream.run(stream, receive, send)
+        except REFUSED as error:
+            return refusal(error, request.path)
+        return None
+
+    def watcher(self, request: Request) -> Callable[[], Awaitable[Caller]]:
+        """What says, again and again, who watches and that they may; the dashboard's page has a token for it."""
+        text = only(request.values("token"))
+        claims = None if text is None else page_tokens.read(text)
+        if claims is not None and not claims.allows_origin(request.origin):
+            raise DomainError("origin_not_allowed", "The token was made for a page of another origin.")
+
+        async def check() -> Caller:
+            if claims is None:
+                caller, _ = await self.authenticate(request)
+            else:
+                caller = await asyncio.to_thread(_and_disconnect, page_tokens.caller, claims)
+            if caller.suspended:
+                raise DomainError("tenant_suspended")
+            if not caller.allows(TenantScope.READ):
+                raise DomainError("forbidden", f"{caller.title} may not read events.")
+            return caller
+
+        return check
 
     async def allowed_upload(self, request: Request) -> tuple[int, DomainError | None]:
         """How much may be sent: files by those only who may import them; and what the others are told."""
@@ -138,8 +179,14 @@ class Edge:
             return
         try:
             refuse_plain_http(request)
-            request.body = await read_body(receive) if request.method == "POST" else b""
-            response = await self.answer(request)
+            if request.method not in HOT[request.path]:
+                raise DomainError("method_not_allowed", headers={"Allow": ", ".join(sorted(HOT[request.path]))})
+            if request.method == "POST":
+                request.body = inflated(await read_body(receive), request.header(b"content-encoding"), MAX_BODY)
+            if request.path == live_stream.PATH:
+                response = await self.stream(request, receive, send)
+            else:
+                response = await self.answer(request)
         except ClientGone:
             return
         except DomainError as error:
@@ -147,13 +194,28 @@ class Edge:
         except Exception:
             log.exception("hot request failed", path=request.path)
             response = problem_response(DomainError("internal_error"))
-        allow_origin(response, request.origin)
-        await respond(send, request, response)
+        if response is not None:
+            allow_origin(response, request.origin)
+            await respond(send, request, response)
 
     async def close(self) -> None:
+        self.streams.close()
         await self.keys.close()
         await asyncio.to_thread(self.writer.close)
         await self.mux.close()
+
+
+def refusal(error: Exception, path: str) -> Response:
+    """The problem that answers one of `REFUSED`."""
+    if isinstance(error, DomainError):
+        response = problem_response(error)
+        response.shared = error.code != "origin_not_allowed"
+        return response
+    if isinstance(error, RedisUnavailable):
+        log.warning("redis unavailable", path=path, error=str(error))
+        return problem_response(DomainError("overloaded", "The model cache is away; try again.", retry_after=1))
+    log.warning("database unavailable", path=path, error=str(error))  # a key that is not known yet
+    return problem_response(DomainError("store_unavailable", retry_after=2))
 
 
 def refuse_plain_http(request: Request) -> None:
@@ -163,13 +225,23 @@ def refuse_plain_http(request: Request) -> None:
         raise DomainError("insecure_transport")
 
 
+def is_hot(path: str, method: str) -> bool:
+    """Whether the edge answers; other methods of an address of the API are Django's, which knows nothing of others."""
+    return path in HOT and (method in HOT[path] or method == "OPTIONS" or not path.startswith("/api/"))
+
+
 def is_form(request: Request) -> bool:
     return (request.header(b"content-type") or "").lower().startswith("multipart/form-data")
 
 
 def _person(token: str, named: str | None) -> Caller:
+    return people.caller(tokens.person_of(token), named)
+
+
+def _and_disconnect(find: Callable[..., Caller], *args: object) -> Caller:
+    """What a thread looks up in PostgreSQL; its connection is not kept."""
     try:
-        return people.caller(tokens.person_of(token), named)
+        return find(*args)
     finally:
         connection.close()
 
@@ -184,7 +256,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["path"] in HOT and (scope["method"] in HOT[scope["path"]] or scope["method"] == "OPTIONS"):
+        elif is_hot(scope["path"], scope["method"]):
             self.edge = self.edge or Edge()
             await self.edge.serve(scope, receive, send)
         else:

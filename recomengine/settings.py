@@ -82,6 +82,8 @@ DATABASE_URL = server_url("DATABASE_URL", paths.database_url(BASE_DIR))
 REDIS_URL = server_url("REDIS_URL", paths.redis_url(BASE_DIR))
 MODEL_STORE = Path(env.str("RECOMENGINE_MODEL_STORE", default=str(BASE_DIR / ".local" / "models")))
 IMPORT_STORE = Path(env.str("RECOMENGINE_IMPORT_STORE", default=str(BASE_DIR / ".local" / "imports")))
+EVENT_ARCHIVE = env.str("RECOMENGINE_EVENT_ARCHIVE", default=str(BASE_DIR / ".local" / "archive"))
+ERASURE_KEY = derived("erasures")
 MAX_IMPORT_BYTES = env.int("RECOMENGINE_MAX_IMPORT_BYTES", default=2147483648)
 IMPORT_NETWORKS = networks(env.list("RECOMENGINE_IMPORT_NETWORKS", default=[]))
 
@@ -283,6 +285,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
+        "connect-src": [SELF, "{0.scheme}://{0.netloc}".format(urlsplit(API_URL))],  # the live stream of events
         "img-src": [SELF, "data:", "https:"],
         "object-src": [NONE],
         "base-uri": [SELF],

@@ -33,6 +33,7 @@ urlpatterns = [
     path("", include("tenants.dashboard_urls")),
     path("", include("analytics.dashboard_urls")),
     path("", include("catalog.dashboard_urls")),
+    path("", include("events.dashboard_urls")),
     path("", include("recommendations.dashboard_urls")),
 ]
 

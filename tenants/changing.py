@@ -15,7 +15,10 @@ from tenants.provisioning import validate
 from tenants.types import PLATFORM, Actor, TenantRef
 
 GRACE: Final = timedelta(days=30)
-SETTINGS: Final = ("name", "currency", "timezone", "locale", "allowed_origins", "requires_second_factor")
+SETTINGS: Final = (
+    "name", "currency", "timezone", "locale", "allowed_origins", "requires_second_factor", "event_retention_days",
+    "event_types",
+)  # fmt: skip
 BY_STAFF: Final = (*SETTINGS, "plan", "notice")
 
 

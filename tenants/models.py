@@ -16,7 +16,7 @@ from django.db.models.functions import Lower, Now
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants import plans
-from tenants.types import SCOPES, Actor, Caller, KeyType, Role, TenantRef
+from tenants.types import BUILT_IN_EVENT_TYPES, SCOPES, Actor, Caller, KeyType, Role, TenantRef
 
 slug_validator = RegexValidator(
     r"^[a-z][a-z0-9-]{1,39}\Z", "Use 2 to 40 lower-case letters, digits and hyphens, beginning with a letter."
@@ -30,6 +30,15 @@ origin_validator = RegexValidator(
 event_type_validator = RegexValidator(
     r"^[a-z][a-z0-9_]{0,31}\Z", "A type of event is 1 to 32 lower-case letters, digits and underscores after a letter."
 )
+
+
+def validate_event_types(types: list[str]) -> None:
+    """A shop's own types are none of the built-in ones, and each is named once."""
+    for name in types:
+        if name in BUILT_IN_EVENT_TYPES:
+            raise ValidationError(f"“{name}” is a built-in type, which every shop has.", code="invalid")
+        if types.count(name) > 1:
+            raise ValidationError(f"“{name}” is there twice.", code="invalid")
 
 
 @cache
@@ -97,6 +106,7 @@ class Tenant(TenantMixin):
         default=list,
         blank=True,
         size=50,
+        validators=[validate_event_types],
         help_text="Types of events beside the built-in ones.",
     )
     created_at = models.DateTimeField(db_default=Now())

@@ -19,6 +19,12 @@ class Scope(StrEnum):
     OWN = "own"  # the tenant itself: its owners, its audit log, its end
 
 
+# The types of `events.types`, which no module of this app may import; a test holds the two equal.
+BUILT_IN_EVENT_TYPES: Final = (
+    "view", "click", "impression", "add_to_cart", "remove_from_cart", "purchase", "refund", "login"
+)  # fmt: skip
+
+
 class KeyType(StrEnum):
     PUBLISHABLE = "pub"
     READ_ONLY = "ro"

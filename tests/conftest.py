@@ -28,7 +28,7 @@ from tests.api import Api, start_edge
 TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
     "catalog_documentslanguage", "catalog_item",
-    "analytics_unknownitem", "analytics_qualitycheck", "events_event", "events_eventkey",
+    "analytics_unknownitem", "analytics_qualitycheck", "analytics_eventcheck", "events_event", "events_eventkey",
     "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
     "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
@@ -59,6 +59,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.CELERY_BROKER_URL = current_app.conf.broker_url = broker(settings.REDIS_URL)
     settings.MODEL_STORE = Path(tmp_path_factory.mktemp("models"))
     settings.IMPORT_STORE = Path(tmp_path_factory.mktemp("imports"))
+    settings.EVENT_ARCHIVE = str(tmp_path_factory.mktemp("archive"))
     redis.client.cache_clear()
     trending.UNDER_WAY = 0.0  # type: ignore[misc]  # no request is under way while a test rebuilds
 

@@ -13,6 +13,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from catalog.models import Import, RejectedRow
+from events import hot as events_hot
+from events.models import Erasure
+from recomengine.lib import clock
 from recommendations import training
 from tenants import changing, schemas, tenancy, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
@@ -29,6 +32,7 @@ PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 WAITING, FAILED = "7001", "7003"  # imports of shop A
+ERASURE = "7005"  # an erasure of shop A
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,15 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", "events", READ, params={"visitor_id": MARK}, others=200),
         Call("POST", "events", TRACK, EVENT, others=202),
     ],
+    "visitors/<path:visitor_id>/export": [
+        Call("GET", f"visitors/{MARK}/export", READ),
+        Call("DELETE", f"visitors/{MARK}/export", WRITE, others=202),
+    ],
+    "visitors/<path:visitor_id>": [Call("DELETE", f"visitors/{MARK}", WRITE, others=202)],
+    "erasures/<int:erasure_id>": [Call("GET", f"erasures/{ERASURE}", READ, thing=ERASURE, nothing="7009")],
     "events/batch": [Call("POST", "events/batch", TRACK, {"events": [EVENT]}, others=202)],
+    "events/stream": [Call("GET", "events/stream", READ, params={"seconds": 0}, others=200)],
+    "events/health": [Call("GET", "events/health", READ, others=200)],
     "recommendations": [
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
@@ -153,11 +165,19 @@ TABLE: dict[str, list[Call]] = {
     ],
     "api-keys/<str:key_id>/rotate": [Call("POST", f"api-keys/{KEY_ID}/rotate", KEYS, thing=KEY_ID)],
 }
+SEGMENT = {"type": "track", "event": "Product Viewed", "anonymousId": MARK, "properties": {"product_id": MARK}}
+GA4 = {"client_id": MARK, "events": [{"name": "view_item", "params": {"items": [{"item_id": MARK}]}}]}
+DOORS = {
+    "/v1/track": Call("POST", "/v1/track", TRACK, SEGMENT, others=200),
+    "/v1/batch": Call("POST", "/v1/batch", TRACK, {"batch": [SEGMENT]}, others=200),
+    "/mp/collect": Call("POST", "/mp/collect", TRACK, GA4, others=204),
+    "/debug/mp/collect": Call("POST", "/debug/mp/collect", TRACK, GA4, others=200),
+}
 OPEN = {"schema/", "docs/"}
 FOR_STRANGERS = {"auth/register", "auth/login", "auth/refresh", "auth/logout"}
 FOR_PEOPLE = {"auth/me"}
 STAFF_ONLY = {"tenants/shop-a/activate", "tenants/shop-a/suspend"}
-CALLS = [call for calls in TABLE.values() for call in calls]
+CALLS = [call for calls in TABLE.values() for call in calls] + list(DOORS.values())
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
 
 
@@ -188,6 +208,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     with tenancy.use(tenant_a):
         Import.objects.create(pk=WAITING, filename=MARK, url=FEED)
         failed = Import.objects.create(pk=FAILED, filename=MARK, url=FEED, status=Import.Status.FAILED, rejected=1)
+        Erasure.objects.create(pk=ERASURE, digest="0" * 64, subject={}, completed_at=clock.now())
         RejectedRow.objects.create(import_run=failed, line=2, code="invalid", message=MARK, item_id=MARK)
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
@@ -211,11 +232,18 @@ def no_new_shop_stays(tenants: tuple[Tenant, Tenant]) -> Iterator[None]:
 def state_of(shop: Api) -> dict[str, bytes]:
     """What every address that shows something shows of the shop."""
     shown = {each.path: each.by(shop) for each in CALLS if each.method == "GET" and each.scope is READ}
-    return {path: re.sub(rb'"last_used_at":[^}]+', b"", answer.body) for path, answer in shown.items()}
+    passing = rb'"last_used_at":[^}]+|"exported_at":"[^"]+"'
+    return {path: re.sub(passing, b"", answer.body) for path, answer in shown.items()}
 
 
 def test_every_address_of_the_api_is_in_the_table() -> None:
     assert set(api_routes()) == set(TABLE) | OPEN | FOR_STRANGERS | FOR_PEOPLE
+
+
+def test_every_address_for_the_libraries_of_others_is_in_the_table_or_the_same_door_as_one_that_is() -> None:
+    foreign = {path: door for path, door in events_hot.DOORS.items() if not path.startswith("/api/")}
+    assert set(DOORS) <= set(foreign)
+    assert {id(door) for door in foreign.values()} == {id(foreign[path]) for path in DOORS}
 
 
 def test_every_method_of_every_address_is_in_the_table() -> None:

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from catalog import exporting
 from catalog.feeds.types import Format
 from recomengine.lib.errors import DomainError
+from recomengine.lib.feeds import pieces
 from recomengine.lib.streaming import AsAsked, download
 from tenants.authentication import caller_of
 
@@ -33,7 +34,7 @@ class ExportView(APIView):
         parts, name = exporting.export(tenant, format), exporting.filename(tenant, format)
         content_type = exporting.TYPES[format][1]
         if request.query_params.get("gzip") == "1":
-            parts, name, content_type = exporting.gzipped(parts), f"{name}.gz", "application/gzip"
+            parts, name, content_type = pieces.gzipped(parts), f"{name}.gz", "application/gzip"
         return download(request._request, parts, name, content_type)
 
 

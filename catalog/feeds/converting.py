@@ -8,10 +8,11 @@ import msgspec
 
 from catalog.feeds import values
 from catalog.feeds.mapping import ATTRIBUTE, PERIOD, as_attribute, check, merged
-from catalog.feeds.types import Format, Mapping, Record, RowError, Target, shown
+from catalog.feeds.types import Format, Mapping, Target
 from catalog.feeds.values import Refused
 from catalog.types import ItemIn
 from recomengine.lib.decoding import field_error
+from recomengine.lib.feeds.types import Record, RowError, shown
 
 _CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {
     "item_id": values.word, "title": values.text, "description": values.text, "url": values.address,

@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from catalog.feeds.types import FeedBroken, Format, Look, Mapping, Target, shown
+from catalog.feeds.types import Format, Mapping, Target
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import FeedBroken, Look, shown
 
 ATTRIBUTE: Final = "attributes."
 PERIOD: Final = "sale_price_effective_date"

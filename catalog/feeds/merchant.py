@@ -36,6 +36,11 @@ def column_name(header: str) -> str:
     return re.sub(r"[\s-]+", "_", header.strip().removeprefix("g:").strip()).lower()
 
 
+def text_header(names: Iterable[str], _: int) -> list[str]:
+    """The columns of a text feed, whose first line may name one several times."""
+    return list(dict.fromkeys(map(column_name, names)))
+
+
 def text_columns(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """A text feed's row: repeated columns become lists, and so does what Merchant has several of in one cell."""
     columns: dict[str, Any] = {}

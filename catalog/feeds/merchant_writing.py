@@ -7,8 +7,9 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from catalog.feeds import merchant, tables
+from catalog.feeds import merchant
 from catalog.feeds.mapping import PERIOD
+from recomengine.lib.feeds import tables
 
 _BEGIN: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -5,9 +5,11 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from catalog.feeds import documents, merchant, shopify, tables, xml
-from catalog.feeds.opening import decoded
-from catalog.feeds.types import Format, Look, Record, RowError
+from catalog.feeds import merchant, shopify, xml
+from catalog.feeds.types import Format
+from recomengine.lib.feeds import documents, tables
+from recomengine.lib.feeds.opening import decoded
+from recomengine.lib.feeds.types import Look, Record, RowError
 
 _SHOPIFY: Final = re.compile(r'\s*(\{\s*"products?"\s*:|\[\s*\{(?s:.)*"(body_html|variants)"\s*:)')
 _TABLE_TYPES: Final = {"text/csv": Format.CSV, "text/tab-separated-values": Format.MERCHANT_TSV}
@@ -30,8 +32,10 @@ def read(
     rows before that place were yielded.
     """
     match format:
-        case Format.CSV | Format.MERCHANT_TSV:
-            return tables.records(file, format, look)
+        case Format.CSV:
+            return tables.records(file, look)
+        case Format.MERCHANT_TSV:
+            return tables.records(file, look, merchant.text_header, merchant.text_columns)
         case Format.JSONL:
             return documents.records(file)
         case Format.MERCHANT_XML:

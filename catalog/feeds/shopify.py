@@ -12,9 +12,10 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from catalog.feeds import documents, markup
-from catalog.feeds.opening import CHUNK, opened
-from catalog.feeds.types import MAX_ROW, FeedBroken, Record, RowError, shown
+from catalog.feeds import markup
+from recomengine.lib.feeds import documents
+from recomengine.lib.feeds.opening import CHUNK, opened
+from recomengine.lib.feeds.types import MAX_ROW, FeedBroken, Record, RowError, shown
 
 EXACT: Final = "recomengine"  # the key of a variant under which an export keeps what Shopify has no place for
 ONLY: Final = "Default Title"  # the title of the variant of a product that has no others

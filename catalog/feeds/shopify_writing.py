@@ -10,8 +10,9 @@ import msgspec
 
 from catalog.feeds import shopify
 from catalog.feeds.converting import mapper
-from catalog.feeds.types import MAX_ROW, Format, Record
+from catalog.feeds.types import Format
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import MAX_ROW, Record
 
 MAX_VARIANTS: Final = 2048  # and images, of one product: Shopify's own limits
 _MAX_IMAGES: Final = 250

@@ -1,14 +1,9 @@
-"""What the readers and writers of feeds share: formats, records, and how columns become an item's fields."""
+"""What the readers and writers of catalogues share: formats, and how columns become an item's fields."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Literal
 
 import msgspec
-
-MAX_ROW: Final = 5_000_000
-"""Characters (bytes, of JSON) of one row, as of a request to the API: what does not end before is not read on."""
 
 
 class Format(StrEnum):
@@ -19,43 +14,6 @@ class Format(StrEnum):
     MERCHANT_XML = "merchant_xml"
     MERCHANT_TSV = "merchant_tsv"
     SHOPIFY = "shopify"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row of a feed: its columns as they stand there, and the line (from 1) on which it begins.
-
-    A value is a text, or in formats that have them a list, an object, a number or a flag. In a JSON document, which
-    may be one long line, `line` is the number of the object.
-    """
-
-    line: int
-    columns: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """Why a row was not taken: the item's field and the feed's value if it is about one.
-
-    `item_id` is the row's, where that could be read.
-    """
-
-    line: int
-    code: str
-    message: str
-    field: str = ""
-    value: str = ""
-    item_id: str = ""
-
-
-class FeedBroken(Exception):
-    """The file cannot be read on from here; the rows before it were good."""
-
-    def __init__(self, code: str, message: str, line: int = 0) -> None:
-        self.code = code
-        self.message = message.replace("\x00", "\ufffd")  # it may quote the file, and PostgreSQL stores none
-        super().__init__(self.message)
-        self.line = line
 
 
 Kind = Literal["text", "number", "boolean", "list"]
@@ -72,24 +30,5 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind = "text"
 
 
-Look = Callable[[Sequence[str]], None]
-"""Told the columns that the first line of a table names, before any row is read; may raise FeedBroken."""
-
 Mapping = dict[str, Target]
 """By column; what it does not name goes where `catalog.feeds.mapping.proposed` would put it."""
-
-
-def shown(value: Any) -> str:
-    """A wrong value to show beside what is wrong with it: at most 200 characters, none that cannot be stored."""
-    if isinstance(value, str | bytes):
-        text = value[:800] if isinstance(value, str) else value[:800].decode("utf-8", "replace")
-    else:
-        text = _written(value)
-    return text.replace("\x00", "\ufffd").strip()[:200]
-
-
-def _written(value: Any) -> str:
-    try:
-        return msgspec.json.encode(value).decode()
-    except RecursionError:
-        return "(nested too deeply to be shown)"

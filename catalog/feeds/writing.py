@@ -9,39 +9,28 @@ from typing import Any, Final
 
 import msgspec
 
-from catalog.feeds import merchant_writing, shopify_writing, tables
+from catalog.feeds import merchant_writing, shopify_writing
 from catalog.feeds.types import Format
 from catalog.types import ItemIn
+from recomengine.lib.feeds import tables
+from recomengine.lib.feeds.pieces import joined
 
 _FIELDS: Final = ItemIn.__struct_fields__
-_CHUNK: Final = 1 << 16
 
 
 def write(items: Iterable[Mapping[str, Any]], format: Format) -> Iterator[bytes]:
     """The file, UTF-8, in pieces of some 64 KB; `items` are JSON objects as the API shows them."""
     match format:
         case Format.CSV:
-            return _joined(_csv(items))
+            return joined(_csv(items))
         case Format.JSONL:
-            return _joined(map(_json_line, items))
+            return joined(map(_json_line, items))
         case Format.MERCHANT_XML:
-            return _joined(merchant_writing.xml(items))
+            return joined(merchant_writing.xml(items))
         case Format.MERCHANT_TSV:
-            return _joined(merchant_writing.text(items))
+            return joined(merchant_writing.text(items))
         case Format.SHOPIFY:
-            return _joined(shopify_writing.document(items))
-
-
-def _joined(parts: Iterable[str]) -> Iterator[bytes]:
-    held: list[str] = []
-    size = 0
-    for part in parts:
-        held.append(part)
-        size += len(part)
-        if size >= _CHUNK:
-            yield "".join(held).encode()
-            held, size = [], 0
-    yield "".join(held).encode()
+            return joined(shopify_writing.document(items))
 
 
 def _json_line(item: Mapping[str, Any]) -> str:

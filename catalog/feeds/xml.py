@@ -8,8 +8,8 @@ from xml.parsers import expat
 import msgspec
 
 from catalog.feeds import merchant
-from catalog.feeds.opening import CHUNK, decoded, head_of, opened
-from catalog.feeds.types import MAX_ROW, FeedBroken, Record, RowError
+from recomengine.lib.feeds.opening import CHUNK, decoded, head_of, opened
+from recomengine.lib.feeds.types import MAX_ROW, FeedBroken, Record, RowError
 
 _ROWS: Final = frozenset({"item", "entry"})
 _ROOTS: Final = frozenset({"rss", "feed", "rdf", "channel"})

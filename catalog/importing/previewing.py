@@ -8,12 +8,13 @@ from typing import BinaryIO, Final
 from catalog import addresses, fetching, sources
 from catalog.feeds import converting, reading
 from catalog.feeds import mapping as mappings
-from catalog.feeds.types import FeedBroken, Format, Mapping, Record, RowError, shown
+from catalog.feeds.types import Format, Mapping
 from catalog.importing import requests
 from catalog.importing.types import NewImport, Preview, PreviewRow
 from catalog.models import Source
 from catalog.types import ItemIn
 from recomengine.lib.errors import DomainError
+from recomengine.lib.feeds.types import FeedBroken, Record, RowError, shown
 from tenants.types import TenantRef
 
 ROWS: Final = 20

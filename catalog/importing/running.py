@@ -15,12 +15,12 @@ from django.db import InterfaceError, OperationalError
 from django.db.models.functions import Coalesce, Now
 
 from catalog import storing
-from catalog.feeds.types import FeedBroken
 from catalog.fetching import Known
 from catalog.importing import obtaining, replacing, taking
 from catalog.importing.stepping import Cancelled, Overtaken, step
 from catalog.models import Import, ImportedItem, Mode, Source
 from recomengine.lib.errors import CODES, DomainError
+from recomengine.lib.feeds.types import FeedBroken
 from recomengine.lib.postgres import held, is_held
 from tenants import tenancy
 from tenants.types import TenantRef

@@ -9,11 +9,12 @@ from django.db import DataError, transaction
 from catalog import cards, items, sources, storing
 from catalog.feeds import converting, reading
 from catalog.feeds import mapping as mappings
-from catalog.feeds.types import FeedBroken, Format, Record, RowError
+from catalog.feeds.types import Format
 from catalog.importing import replacing
 from catalog.importing.stepping import step
 from catalog.models import Import, Item, Mode, RejectedRow
 from catalog.types import MAX_BATCH, ItemIn
+from recomengine.lib.feeds.types import FeedBroken, Record, RowError
 from tenants.types import TenantRef
 
 KEPT: Final = 100_000

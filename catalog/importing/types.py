@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.feeds.types import Format, Mapping, RowError
+from catalog.feeds.types import Format, Mapping
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import RowError
 
 MAX_SHARE = 0.5
 

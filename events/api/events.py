@@ -3,17 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from events import listing
 from events.models import Event
 from events.types import EventType
 from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema, RejectionSchema
-from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.authentication import caller_of
 from tenants.types import Scope
@@ -68,6 +66,7 @@ class StoredEventSchema(serializers.ModelSerializer[Event]):
         fields = [
             "event_id", "line", "type", "occurred_at", "received_at", "visitor_id", "user_id", "session_id", "item_id",
             "quantity", "price", "currency", "order_id", "recommendation_id", "placement", "position", "properties",
+            "consent", "flag",
         ]  # fmt: skip
 
 
@@ -75,22 +74,24 @@ class StoredEventPageSchema(PageSchema):
     results = StoredEventSchema(many=True)
 
 
-_EXACT = ("type", "visitor_id", "user_id", "item_id")
-_FILTERS = [OpenApiParameter(name, str) for name in _EXACT] + [
+_SESSION = "Needs another id beside it, or `from` and `to` at most 31 days apart."
+FILTERS = [
+    OpenApiParameter(name, str, description=_SESSION if name == "session_id" else "") for name in listing.EXACT
+] + [
+    OpenApiParameter("flagged", bool, description="Whether trainings and statistics leave the event out."),
     OpenApiParameter("from", datetime, description="Inclusive."),
     OpenApiParameter("to", datetime, description="Exclusive."),
-    OpenApiParameter("limit", int),
-    OpenApiParameter("cursor", str),
 ]
+_PAGES = [OpenApiParameter("limit", int), OpenApiParameter("cursor", str)]
 
 
 class EventsView(HotEndpoint):
-    @extend_schema(parameters=_FILTERS, responses=StoredEventPageSchema)
+    @extend_schema(parameters=FILTERS + _PAGES, responses=StoredEventPageSchema)
     def get(self, request: Request) -> Response:
         """List stored events, newest first."""
-        pages = CursorPages()
+        pages, wanted = CursorPages(), listing.parse(request.query_params.dict(), also=("limit", "cursor"))
         with tenancy.use(caller_of(request).tenant):
-            page = pages.paginate_queryset(filtered(request), request, view=self)
+            page = pages.paginate_queryset(listing.matching(wanted), request, view=self)
             results = StoredEventSchema(page or [], many=True).data
         return pages.get_paginated_response(results)
 
@@ -107,29 +108,3 @@ class EventBatchView(HotEndpoint):
     def post(self, request: Request) -> Response:
         """Send up to 100 events; each is accepted or rejected on its own."""
         return self.handle(request)
-
-
-def filtered(request: Request) -> "QuerySet[Event]":
-    """The events a listing asks for; `unknown_parameter` for a filter that does not exist."""
-    params = request.query_params
-    unknown = set(params) - set(_EXACT) - {"from", "to", "limit", "cursor"}
-    if unknown:
-        raise DomainError("unknown_parameter", f"There is no parameter {', '.join(sorted(unknown))}.")
-    if any("\x00" in value for value in params.values()):
-        raise DomainError("invalid", "No parameter holds a NUL character.")
-    events = Event.objects.filter(**{name: params[name] for name in _EXACT if name in params})
-    if "from" in params:
-        events = events.filter(occurred_at__gte=_instant(params["from"], "from"))
-    if "to" in params:
-        events = events.filter(occurred_at__lt=_instant(params["to"], "to"))
-    return events
-
-
-def _instant(text: str, name: str) -> datetime:
-    try:
-        instant = parse_datetime(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise DomainError("invalid", f"`{name}` must be an ISO 8601 instant with an offset, e.g. 2026-11-23T10:00:00Z.")
-    return instant

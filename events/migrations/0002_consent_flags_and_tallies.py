@@ -33,6 +33,8 @@ class Migration(migrations.Migration):
                 ('rows', models.BigIntegerField()),
                 ('sha256', models.CharField(max_length=64)),
                 ('archived_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('received_until', models.DateTimeField(help_text='When the last of its rows was received.', null=True)),
+                ('dropped_at', models.DateTimeField(help_text="When the database gave the month's rows up.", null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -47,9 +49,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('digest', models.CharField(max_length=64)),
-                ('subject', models.CharField(blank=True, default='', max_length=128)),
+                ('subject', models.JSONField(blank=True, default=dict)),
                 ('events', models.BigIntegerField(default=0, help_text='Events erased in the database.')),
-                ('archived_events', models.BigIntegerField(help_text='Rows erased in the archive; null: not done yet.', null=True)),
+                ('archived_events', models.BigIntegerField(default=0, help_text='Events erased in the archive.')),
+                ('archived_until', models.DateField(help_text='The last archived month that was written anew.', null=True)),
                 ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('completed_at', models.DateTimeField(null=True)),
             ],

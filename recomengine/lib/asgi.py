@@ -90,11 +90,11 @@ def problem_response(error: DomainError) -> Response:
 
 
 async def read_body(receive: Receive, most: int = MAX_BODY) -> bytes:
-    """The request's body; raises `payload_too_large`, `invalid` for one that never ends, or ClientGone."""
+    """The request's body; raises `payload_too_large`, `request_timeout` for one that never ends, or ClientGone."""
     try:
         return await asyncio.wait_for(_joined(limited(receive, most)), BODY_TIMEOUT)
     except TimeoutError:
-        raise DomainError("invalid", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
+        raise DomainError("request_timeout", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
 
 
 async def _joined(receive: Receive) -> bytes:
@@ -132,18 +132,30 @@ def limited(receive: Receive, most: int, announced: int = 0, refusal: DomainErro
 
 async def respond(send: Send, request: Request, response: Response) -> None:
     """Send a response with the headers that every answer carries."""
-    headers: list[Header] = [
-        (b"x-request-id", request_id(request.header(b"x-request-id")).encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"no-store"),
-        *response.headers,
-    ]
+    headers = _common_headers(request) + response.headers
     if response.status != 204:
         length = str(len(response.body)).encode()
         headers += [(b"content-type", response.content_type), (b"content-length", length)]
     body = b"" if request.method == "HEAD" else response.body
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def start_stream(send: Send, request: Request, shared: bool) -> None:
+    """Begin an answer of server-sent events, whose parts the caller sends; `shared` as in `Response`."""
+    response = Response(200, b"", b"text/event-stream", shared=shared)
+    allow_origin(response, request.origin)
+    unbuffered = [(b"content-type", response.content_type), (b"x-accel-buffering", b"no")]  # the second for nginx
+    headers = _common_headers(request) + response.headers + unbuffered
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def _common_headers(request: Request) -> list[Header]:
+    return [
+        (b"x-request-id", request_id(request.header(b"x-request-id")).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+    ]
 
 
 def allow_origin(response: Response, origin: str | None) -> None:
@@ -163,7 +175,10 @@ def preflight(origin: str | None, methods: str) -> Response:
     allow_origin(response, origin)
     response.headers += [
         (b"access-control-allow-methods", methods.encode()),
-        (b"access-control-allow-headers", b"X-API-Key, Authorization, Content-Type, X-Request-ID, X-Tenant"),
+        (
+            b"access-control-allow-headers",
+            b"X-API-Key, Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Tenant",
+        ),
         (b"access-control-max-age", b"7200"),
     ]
     return response

@@ -10,6 +10,7 @@ from typing import Any, Final, TypedDict
 
 CODES: Final[Mapping[str, tuple[int, str]]] = {
     "malformed_json": (400, "The body is not valid JSON"),
+    "malformed_encoding": (400, "The compressed body is damaged"),
     "invalid": (400, "The request is not valid"),
     "batch_too_large": (400, "The batch holds too many rows"),
     "unknown_parameter": (400, "The request names a parameter that does not exist"),
@@ -33,6 +34,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "unknown_placement": (404, "There is no placement of that key"),
     "method_not_allowed": (405, "That method is not allowed here"),
     "not_acceptable": (406, "The answer is JSON only"),
+    "request_timeout": (408, "The body took too long to arrive"),
     "conflict": (409, "That exists already, or contradicts what exists"),
     "too_many_tenants": (409, "This person owns as many tenants as one person may"),
     "last_owner": (409, "A tenant keeps at least one owner"),
@@ -43,11 +45,13 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "payload_too_large": (413, "The body is too large"),
     "feed_too_large": (413, "The feed is too large"),
     "unsupported_media_type": (415, "The body must be JSON"),
+    "unsupported_encoding": (415, "The body is compressed in a way that is not read here"),
     "misdirected_request": (421, "That endpoint is served by the API address"),
     "throttled": (429, "Too many requests"),
     "quota_exceeded": (429, "The month's events are used up"),
     "internal_error": (500, "Something went wrong on our side"),
     "store_unavailable": (503, "The event store is away; try again"),
+    "archive_unavailable": (503, "The archive of events cannot be read or written"),
     "mail_unavailable": (503, "The mail server is away; try again"),
     "overloaded": (503, "The server is busy; try again"),
 }

@@ -50,16 +50,26 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
   function settle(): void {
     if (decision() === 'denied') forget(store)
     else if (allowed() && queue.read().length) sender.wake()
+    join()
     for (const action of waiting.splice(0)) action()
   }
 
-  function record(urgent: boolean, type: EventType, fields: EventFields): void {
+  function record(urgent: boolean, type: EventType | 'login', fields: EventFields): void {
     const event = { event_id: uuid(), type, occurred_at: new Date().toISOString(), user_id: user, ...fields }
     whenKnown(() => {
       if (!allowed()) return
-      queue.add({ ...event, visitor_id: visitorId(store), session_id: sessionId(store, Date.now()) })
+      // Without it the server takes nothing from a browser that asks for privacy.
+      const consent = said || mode === 'granted' ? true : undefined
+      queue.add({ ...event, visitor_id: visitorId(store), session_id: sessionId(store, Date.now()), consent })
       sender.wake(urgent)
     })
+  }
+
+  /** Say once, and to nobody who must not know, which user this visitor is. */
+  function join(): void {
+    if (!user || !allowed() || store.get('user') === user) return
+    store.set('user', user)
+    record(false, 'login', {})
   }
 
   async function recommend({ items, ...query }: Query = {}): Promise<Slate> {
@@ -97,6 +107,8 @@ export function createClient({ key, api, consent: mode }: Options): WidgetClient
     trackNow: (type, fields) => record(true, type, fields),
     identify(userId) {
       user = userId ?? undefined
+      if (user) join()
+      else store.remove('user')
     },
     consent(given) {
       said = given === true // any other value, a string above all, is no agreement

@@ -33,5 +33,5 @@ export function sessionId(store: Store, now: number): string {
 }
 
 export function forget(store: Store): void {
-  for (const name of ['visitor', 'session', 'queue']) store.remove(name)
+  for (const name of ['visitor', 'session', 'user', 'queue']) store.remove(name)
 }

@@ -29,13 +29,63 @@ test('an event says what, who, when and in which session', async () => {
   client.identify('u-9')
   client.track('add_to_cart', { item_id: 'SKU1', quantity: 2, price: '9.95' })
   await pass(2_000)
-  const [{ event_id, visitor_id, session_id, ...rest }] = browser.events
+  const { event_id, visitor_id, session_id, ...rest } = browser.events[1]
   for (const id of [event_id, visitor_id, session_id]) assert.match(id, UUID)
   assert.deepEqual(rest, {
     type: 'add_to_cart', item_id: 'SKU1', quantity: 2, price: '9.95', user_id: 'u-9',
-    occurred_at: '2026-11-23T10:00:00.000Z',
+    occurred_at: '2026-11-23T10:00:00.000Z', consent: true,
   })
   assert.equal(browser.sent[0]!.url, `https://api.test/api/v1/events/batch?key=${KEY}`)
+})
+
+test('a login is told once, and anew after a logout', async () => {
+  const { browser, client } = start('granted')
+  client.identify('u-9')
+  client.identify('u-9')
+  client.track('view', { item_id: 'a' })
+  await pass(2_000)
+  start('granted', {}, {}, browser).client.identify('u-9')
+  client.identify(null)
+  client.track('view', { item_id: 'b' })
+  client.identify('u-9')
+  client.identify('u-10')
+  await pass(2_000)
+  assert.deepEqual(browser.events.map((event) => [event.type, event.user_id]), [
+    ['login', 'u-9'], ['view', 'u-9'], ['view', undefined], ['login', 'u-9'], ['login', 'u-10'],
+  ])
+  assert.equal(new Set(browser.events.map((event) => event.visitor_id)).size, 1)
+})
+
+test('a login before the consent is told with it, and forgotten with the visitor', async () => {
+  const { browser, client } = start('required')
+  client.identify('u-9')
+  assert.ok(await isSilent(browser))
+  client.consent(true)
+  client.consent(true)
+  await pass(2_000)
+  assert.deepEqual(browser.events.map((event) => [event.type, event.user_id]), [['login', 'u-9']])
+  client.consent(false)
+  assert.equal(browser.storage.values.size, 0)
+})
+
+test('a login before the configuration is there is told before what follows it', async () => {
+  const { browser, client } = start(undefined, {}, { consent: 'auto' })
+  client.identify('u-9')
+  client.track('view', { item_id: 'a' })
+  await pass(2_000)
+  assert.deepEqual(browser.events.map((event) => event.type), ['login', 'view'])
+})
+
+test('an event says that the visitor or the shop agreed, and not that nobody was asked', async () => {
+  for (const [mode, said, consent] of [
+    ['granted', undefined, true], ['required', true, true], ['auto', true, true], ['auto', undefined, undefined],
+  ] as const) {
+    const { browser, client } = start(mode)
+    if (said) client.consent(said)
+    client.track('view', { item_id: 'a' })
+    await pass(2_000)
+    assert.equal(browser.events[0].consent, consent, `${mode} ${said}`)
+  }
 })
 
 test('a session ends after 30 quiet minutes, a visitor does not', async () => {

@@ -19,11 +19,15 @@ from tenants.authentication import AnyAuthentication, IsKnown, actor_of, person_
 from tenants.models import Tenant, TenantQuerySet, User
 from tenants.plans import BY_OPERATORS, PLANS
 from tenants.provisioning import NewTenant
-from tenants.types import Caller, Scope
+from tenants.types import BUILT_IN_EVENT_TYPES, Caller, Scope
 
 Name = Annotated[str, msgspec.Meta(pattern=NO_NUL, min_length=1, max_length=120)]
 Short = Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=64)]
 Origins = Annotated[list[Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)]], msgspec.Meta(max_length=50)]
+
+
+Types = Annotated[list[Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=64)]], msgspec.Meta(max_length=50)]
+Days = Annotated[int, msgspec.Meta(ge=30, le=3660)]
 
 
 class NewTenantIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +54,8 @@ class TenantChanges(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     locale: Short | msgspec.UnsetType = msgspec.UNSET
     allowed_origins: Origins | msgspec.UnsetType = msgspec.UNSET
     requires_second_factor: bool | msgspec.UnsetType = msgspec.UNSET
+    event_retention_days: Days | msgspec.UnsetType = msgspec.UNSET
+    event_types: Types | msgspec.UnsetType = msgspec.UNSET
     plan: Short | msgspec.UnsetType = msgspec.UNSET
     notice: Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)] | msgspec.UnsetType = msgspec.UNSET
 
@@ -74,6 +80,11 @@ class TenantSchema(serializers.Serializer[Any]):
     notice = serializers.CharField(allow_blank=True)
     allowed_origins = serializers.ListField(child=serializers.CharField())
     requires_second_factor = serializers.BooleanField()
+    event_retention_days = serializers.IntegerField(help_text="How long events are kept; 30 to 3660.")
+    event_types = serializers.ListField(
+        child=serializers.CharField(), help_text="The shop's own types of events, beside the built-in ones."
+    )
+    built_in_event_types = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     usage = UsageSchema()
 
@@ -106,6 +117,12 @@ class TenantChangesSchema(serializers.Serializer[Any]):
     locale = serializers.CharField(required=False)
     allowed_origins = serializers.ListField(child=serializers.CharField(), required=False)
     requires_second_factor = serializers.BooleanField(required=False)
+    event_retention_days = serializers.IntegerField(
+        required=False, min_value=30, max_value=3660, help_text="Older events are deleted within a day."
+    )
+    event_types = serializers.ListField(
+        child=serializers.CharField(), required=False, max_length=50, help_text="Beside the built-in types."
+    )
     plan = serializers.ChoiceField(choices=list(PLANS), required=False, help_text="By staff only.")
     notice = serializers.CharField(required=False, allow_blank=True, help_text="By staff only.")
 
@@ -247,9 +264,10 @@ def shown_with(tenant: Tenant, events: int) -> dict[str, Any]:
     """A tenant as JSON-ready data, with the events that it has sent this month."""
     names = (
         "slug", "name", "status", "plan", "currency", "timezone", "locale", "notice", "allowed_origins",
-        "requires_second_factor", "created_at",
+        "requires_second_factor", "event_retention_days", "event_types", "created_at",
     )  # fmt: skip
     return {
         **{name: getattr(tenant, name) for name in names},
+        "built_in_event_types": list(BUILT_IN_EVENT_TYPES),
         "usage": msgspec.to_builtins(quotas.use_of(tenant, events)),
     }

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.core.validators
+import tenants.models
 from django.db import migrations, models
 
 
@@ -20,6 +21,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='tenant',
             name='event_types',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,31}\\Z', 'A type of event is 1 to 32 lower-case letters, digits and underscores after a letter.')]), blank=True, default=list, help_text='Types of events beside the built-in ones.', size=50),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_]{0,31}\\Z', 'A type of event is 1 to 32 lower-case letters, digits and underscores after a letter.')]), blank=True, default=list, help_text='Types of events beside the built-in ones.', size=50, validators=[tenants.models.validate_event_types]),
         ),
     ]

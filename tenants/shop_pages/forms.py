@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from recomengine.lib.errors import DomainError
-from tenants.models import origin_validator, timezones
+from tenants.models import event_type_validator, origin_validator, timezones, validate_event_types
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2200, 1, 1)
 _LOOKS: Final = (
@@ -56,6 +56,27 @@ class OriginsField(forms.CharField):
         if len(origins) > 50:
             raise ValidationError("At most 50 origins.", code="invalid")
         return origins
+
+
+class TypesField(forms.CharField):
+    """Types of events, one a line; the model says what such a name looks like."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "wishlist"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        types = [word for word in re.split(r"[\s,]+", super().clean(value).strip()) if word]
+        for name in types:
+            try:
+                event_type_validator(name)
+            except ValidationError as error:
+                raise ValidationError(f"“{name[:40]}” is no type. {error.message}", code="invalid") from error
+        if len(types) > 50:
+            raise ValidationError("At most 50 types.", code="invalid")
+        validate_event_types(types)
+        return types
 
 
 class DayField(forms.DateField):

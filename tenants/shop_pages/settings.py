@@ -16,10 +16,10 @@ from tenants import changing, members, people, quotas
 from tenants.dashboard import SESSION_KEY, PageRequest, Shop, actor_of, person_of, row_of, shop_page
 from tenants.models import Tenant, Usage
 from tenants.plans import PLANS
-from tenants.shop_pages.forms import OriginsField, ShopForm, zones
-from tenants.types import Scope
+from tenants.shop_pages.forms import OriginsField, ShopForm, TypesField, zones
+from tenants.types import BUILT_IN_EVENT_TYPES, Scope
 
-FIELDS = ("name", "currency", "timezone", "locale", "allowed_origins")
+FIELDS = ("name", "currency", "timezone", "locale", "allowed_origins", "event_retention_days", "event_types")
 MONTHS_SHOWN = 12
 
 
@@ -57,6 +57,18 @@ class SettingsForm(BasicsForm):
         required=False,
         label="Allowed origins",
         help_text="Pages of these may use publishable keys that list none of their own. One a line: https://shop.example",
+    )
+    event_retention_days = forms.IntegerField(
+        label="Keep events for",
+        min_value=30,
+        max_value=3660,
+        initial=396,
+        help_text="In days, 30 to 3660. Older events are deleted within a day, from the archive as well.",
+    )
+    event_types = TypesField(
+        required=False,
+        label="Own types of events",
+        help_text=f"One a line, e.g. wishlist. Every shop has {', '.join(BUILT_IN_EVENT_TYPES)}.",
     )
 
 

@@ -12,7 +12,7 @@ from analytics import overview
 from analytics.overview import Measure
 from catalog import counts as catalogue
 from catalog import items
-from events import counts
+from events import activity, counts, of_items
 from recomengine.lib import clock
 from recommendations.training import train
 from tenants.models import Tenant
@@ -69,6 +69,21 @@ def test_an_order_sent_in_two_events_is_one_order(tenant_a: TenantRef) -> None:
     happened(tenant_a, purchase("o-1", ago(hours=3), ("mug", 1, "2")), purchase("o-1", ago(hours=2), ("pot", 1, "3")))
     found = by_key(tenant_a, 7)
     assert (found["orders"].value, found["revenue"].value, found["events"].value) == (1, Decimal(5), 2)
+
+
+def test_what_bots_did_is_counted_nowhere_and_said(tenant_a: TenantRef, ann: Client) -> None:
+    bot = {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}
+    happened(tenant_a, purchase("o-1", ago(hours=3), ("mug", 1, "2")))
+    happened(tenant_a, purchase("o-2", ago(hours=3), ("pot", 1, "2"), ("mug", 1, "2")) | bot | {"visitor_id": "bot"})
+    found = by_key(tenant_a, 7)
+    assert [each.value for each in found.values()] == [1, 1, 1, Decimal(2)]
+    since, until = clock.now() - timedelta(days=7), clock.now()
+    assert counts.by_type(tenant_a, since, until) == {"purchase": 1}
+    assert of_items.by_type(tenant_a, "mug", since) == {"purchase": 1}
+    assert [each.order_id for each in of_items.recent(tenant_a, "mug", since, 5)] == ["o-1"]
+    assert list(activity.item_ids(tenant_a, since)) == [["mug"]]
+    assert [each.events for each in activity.of_items(tenant_a, ["mug", "pot"], since)] == [1]
+    assert "1 more seem to be bots" in ann.get("/").content.decode()
 
 
 def test_types_and_best_sellers(busy: TenantRef) -> None:

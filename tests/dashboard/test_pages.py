@@ -17,7 +17,8 @@ PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
     "/previewer/search/?q=red", "/catalog/", "/catalog/items/mug/", "/catalog/?q=mug&brand=Acme&min=1",
     "/catalog/imports/", "/catalog/sources/", "/catalog/quality/", "/catalog/quality/missing_image/",
-    "/catalog/quality/unknown_item/", "/shops/", "/account/login/", "/nowhere/",
+    "/catalog/quality/unknown_item/", "/events/live/", "/events/live/?visitor_id=v-77",
+    "/events/health/", "/privacy/", "/shops/", "/account/login/", "/nowhere/",
     "/account/", "/account/email/", "/account/password/change/", "/account/sessions/", "/account/second-factor/",
 ]  # fmt: skip
 OWNERS_PAGES = [

@@ -23,6 +23,8 @@ SETTINGS = {
     "timezone": "Europe/London",
     "locale": "en-GB",
     "allowed_origins": "https://mugs.example/",
+    "event_retention_days": "90",
+    "event_types": "wishlist\nnewsletter_sign_up",
 }
 NEW = {"name": "Café Müller", "slug": "", "currency": "EUR", "timezone": "Europe/Berlin", "locale": "de"}
 
@@ -57,6 +59,9 @@ def test_saved_settings_hold_and_are_recorded(owner: Client, tenant_a: TenantRef
     saved = row(tenant_a)
     assert (saved.currency, saved.timezone, saved.locale) == ("GBP", "Europe/London", "en-GB")
     assert saved.allowed_origins == ["https://mugs.example"]
+    assert (saved.event_retention_days, saved.event_types) == (90, ["wishlist", "newsletter_sign_up"])
+    assert "view, click, impression" in page
+    assert "\nwishlist\nnewsletter_sign_up</textarea>" in page
     entry = AuditEntry.objects.filter(action="tenant.edited").latest("pk")
     assert (entry.before["name"], entry.after["name"]) == ("Shop A", "Mugs & more")
 
@@ -73,6 +78,13 @@ def test_saved_settings_hold_and_are_recorded(owner: Client, tenant_a: TenantRef
         ({"locale": "english"}, "Use a language tag"),
         ({"allowed_origins": "javascript:alert(1)"}, "is no origin. An origin is"),
         ({"allowed_origins": "https://" + "x" * 300}, "at most 200 characters"),
+        ({"event_retention_days": "29"}, "greater than or equal to 30"),
+        ({"event_retention_days": "3661"}, "less than or equal to 3660"),
+        ({"event_retention_days": ""}, "This field is required"),
+        ({"event_types": "Wish List"}, "is no type. A type of event is 1 to 32"),
+        ({"event_types": "view"}, "is a built-in type"),
+        ({"event_types": "wish\nwish"}, "is there twice"),
+        ({"event_types": "\n".join(f"t{number}" for number in range(51))}, "At most 50 types"),
     ],
 )
 def test_a_wrong_setting_is_named_and_the_others_are_kept(

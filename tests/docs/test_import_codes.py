@@ -9,6 +9,7 @@ from tests.docs.pages import ROOT, rows, section, text
 
 SECTION = section(text("docs/catalogue.md"), "Codes of imports")
 ROWS, BROKEN, NOTES = (rows(part) for part in re.split(r"(?m)^A feed that|^An import also", SECTION))
+PARTS = ("recomengine/lib/feeds", "catalog/feeds", "catalog/importing")
 # The calls that a code comes out of, and the place of the code among their arguments.
 OF_ROWS = {"RowError": 1, "_refusal": 2, "Refused": 0}
 OF_FEEDS = {"FeedBroken": 0}
@@ -17,7 +18,7 @@ OF_NOTES = {"_complete": 1}
 
 def codes(places: dict[str, int]) -> Iterator[str]:
     """The literal codes that the reading and importing of feeds hand to these functions."""
-    for path in sorted([*(ROOT / "catalog/feeds").rglob("*.py"), *(ROOT / "catalog/importing").rglob("*.py")]):
+    for path in sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             place = places.get(ast.unparse(node.func).rpartition(".")[2]) if isinstance(node, ast.Call) else None
             if place is not None and isinstance(node, ast.Call) and len(node.args) > place:

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from recomengine.lib.asgi import MAX_BODY
 from recommendations import training
-from tenants import keys
+from tenants import keys, live
 from tenants.models import Tenant
 from tenants.types import TenantRef
 from tests.conftest import new_key
@@ -50,13 +51,13 @@ class Http:
     port: int
     key: str | None = None
 
-    def call(self, method: str, path: str, data: Any = None, **options: Any) -> Answer:
+    def call(self, method: str, path: str, data: Any = None, sent: Mapping[str, str] = MappingProxyType({})) -> Answer:
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         own = {"X-API-Key": self.key} if self.key else {}
         body = data if isinstance(data, bytes | None) or hasattr(data, "__next__") else json.dumps(data).encode()
-        headers = {"Content-Type": "application/json"} | own
+        headers = {"Content-Type": "application/json", **own, **sent}
         address = path if path.startswith("/") else f"/api/v1/{path}"
-        client.request(method, address, body, headers, encode_chunked=hasattr(data, "__next__"), **options)
+        client.request(method, address, body, headers, encode_chunked=hasattr(data, "__next__"))
         response = client.getresponse()
         answer = Answer(response.status, response.headers, response.read())
         client.close()
@@ -107,11 +108,13 @@ def environment(tenant_a: TenantRef) -> dict[str, str]:
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serving(
+    environment: dict[str, str], application: str = "recomengine.edge:application"
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--interface", "asgi", "--port", str(port), "--workers", "2", "--no-ws", "--workers-kill-timeout", "10"]
-    with running("granian", *options, "recomengine.edge:application", environment=environment) as process:
+    with running("granian", *options, application, environment=environment) as process:
         eventually(lambda: process.poll() is not None or answers(port))
         yield port, process
 
@@ -222,3 +225,29 @@ def test_what_was_answered_with_202_is_stored_however_the_server_ends(
         stored = [row[0] for row in cursor.fetchall()]
     assert set(accepted) <= set(stored)
     assert len(stored) == len(set(stored))
+
+
+def test_a_live_stream_is_fed_by_every_worker_and_ends_with_the_server(
+    environment: dict[str, str], tenant_a: TenantRef
+) -> None:
+    with serving(environment) as (port, process):
+        key = new_key(tenant_a)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        client.request("GET", "/api/v1/events/stream", headers={"X-API-Key": key})
+        stream = client.getresponse()
+        assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
+        while b": here" not in stream.readline():
+            pass
+        time.sleep(2 * live.MAX_AGE)  # until every worker knows that somebody watches
+        api = Http(port, key)
+        for n in range(16):
+            assert api.post("events", {"type": "view", "visitor_id": f"v{n}", "item_id": "mug"}).status == 202
+        seen: set[str] = set()
+        while len(seen) < 16:
+            line = stream.readline()
+            if line.startswith(b"data: "):
+                seen.add(json.loads(line[6:])["visitor_id"])
+        process.terminate()
+        rest = stream.read()
+        assert b"event: end" in rest
+        assert process.wait(20) == 0

@@ -126,6 +126,21 @@ def test_without_consent_a_shopper_is_shown_products_and_leaves_no_trace(
     assert stored("view") == stored("click") == []
 
 
+def test_who_agreed_is_followed_though_the_browser_asks_not_to_be_and_a_login_is_told_once(
+    context: BrowserContext, page: Page, shop: Shop, stored: Stored
+) -> None:
+    context.set_extra_http_headers({"Sec-GPC": "1"})
+    context.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', { value: true })")
+    for _ in range(2):
+        page.goto(f"{shop.url}/mug")
+        page.evaluate("recom('consent', true); recom('identify', 'u-9'); recom('track', 'view', { item_id: 'cup' })")
+        page.locator("recom-widget[state=ready]").wait_for()
+    views = eventually(lambda: found if len(found := stored("view")) >= 2 else [])
+    assert {(view["consent"], view["user_id"]) for view in views if view["item_id"] == "cup"} == {(True, "u-9")}
+    (login,) = stored("login")
+    assert (login["user_id"], login["visitor_id"], login["consent"]) == ("u-9", views[0]["visitor_id"], True)
+
+
 def test_a_hostile_catalogue_stays_text(page: Page, shop: Shop) -> None:
     def answer(route: Route) -> None:
         code = "javascript:window.hacked=true"

@@ -141,6 +141,12 @@ def test_settings_are_changed_and_the_log_says_from_what_to_what() -> None:
     answer("edit_tenant", "shop-a", "--no-requires-second-factor", "--origin", "https://a.example")
     assert answer("edit_tenant", "shop-a", "--no-origins")["allowed_origins"] == []
     assert refused("edit_tenant", "shop-a", "--currency", "euro") == "invalid"
+    changed = answer(
+        "edit_tenant", "shop-a", "--event-retention-days", "90", "--event-type", "wish", "--event-type", "pin"
+    )
+    assert (changed["event_retention_days"], changed["event_types"]) == (90, ["wish", "pin"])
+    assert answer("edit_tenant", "shop-a", "--no-event-types")["event_types"] == []
+    assert refused("edit_tenant", "shop-a", "--event-type", "view") == "invalid"
     assert refused("edit_tenant", "shop-a") == "invalid"
     assert refused("edit_tenant", "no-shop", "--notice", "x") == "not_found"
 

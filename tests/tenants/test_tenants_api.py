@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from events.types import EventType
+from recomengine.lib import clock
 from tenants import changing, schemas, tokens
 from tenants.models import AuditEntry, Membership, Tenant, User
 from tenants.types import Role, TenantRef
@@ -69,7 +72,9 @@ def test_an_owner_reads_and_edits_her_own(owner: Api, api_a: Api, tenant_b: Tena
         ("timezone", "Mars"),
         ("timezone", "../../etc/passwd"), ("locale", "english please"), ("allowed_origins", ["ftp://a.example"]),
         ("allowed_origins", "https://a.example"), ("slug", "other"), ("status", "active"),
-        ("requires_second_factor", 1),
+        ("requires_second_factor", 1), ("event_retention_days", 29), ("event_retention_days", 3661),
+        ("event_retention_days", None), ("event_types", ["Wish"]), ("event_types", ["purchase"]),
+        ("event_types", ["wish", "wish"]), ("event_types", "wish"), ("event_types", ["x"] * 51),
     ],
 )  # fmt: skip
 def test_a_wrong_value_changes_nothing(owner: Api, field: str, value: Any) -> None:
@@ -78,6 +83,24 @@ def test_a_wrong_value_changes_nothing(owner: Api, field: str, value: Any) -> No
     assert refusal(answer) == (400, "invalid")
     assert field in answer.json["errors"][0]["pointer"]
     assert owner.get("tenants/shop-a").json == before
+
+
+def test_own_types_and_retention_hold_for_events_within_a_second(owner: Api, api_a: Api) -> None:
+    wish = {"type": "wishlist", "visitor_id": "v", "item_id": "i"}
+    old = wish | {"type": "view", "occurred_at": (clock.now() - timedelta(days=60)).isoformat()}
+
+    def codes() -> list[str]:
+        return [each["code"] for each in api_a.post("events/batch", {"events": [wish, old]}).json["rejected"]]
+
+    assert codes() == ["unknown_type"]
+    answer = owner.call("PATCH", "tenants/shop-a", data={"event_types": ["wishlist"], "event_retention_days": 30})
+    assert (answer.json["event_types"], answer.json["event_retention_days"]) == (["wishlist"], 30)
+    assert answer.json["built_in_event_types"] == [str(kind) for kind in EventType]
+    within_a_second(lambda: codes() == ["too_old"])
+    entry = AuditEntry.objects.filter(action="tenant.edited").latest("pk")
+    assert (entry.before, entry.after) == (
+        {"event_types": [], "event_retention_days": 396}, {"event_types": ["wishlist"], "event_retention_days": 30},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [{"plan": "enterprise"}, {"notice": "best shop"}])

@@ -9,6 +9,7 @@ from catalog import exporting
 from catalog.feeds.types import Format
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
+from recomengine.lib.feeds import pieces
 from tenants import directory
 
 
@@ -25,7 +26,7 @@ class Command(OperatorCommand):
     def run(self, *, tenant: str, format: Format, to: str, gzip: bool, **_: Any) -> dict[str, Any]:
         ref = directory.get(tenant)
         parts = exporting.export(ref, format)
-        parts = exporting.gzipped(parts) if gzip else parts
+        parts = pieces.gzipped(parts) if gzip else parts
         try:
             with Path(to).open("wb") as file:
                 return {"file": to, "format": format, "bytes": _written(parts, file)}

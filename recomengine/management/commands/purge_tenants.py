@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from catalog import storing
+from events import archive
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
 from recommendations import modelstore
@@ -19,8 +20,8 @@ MAX_DAYS = 36_500
 class Command(OperatorCommand):
     help = (
         "Destroy the tenants that were deleted long enough ago: their schemas, keys and memberships, what Redis, "
-        "the model store and the store of imports hold of them. There is no way back but a backup. Their audit logs "
-        "stay. Interrupted, it can be run again and goes on."
+        "the model store, the store of imports and the archive hold of them. There is no way back but a "
+        "backup. Their audit logs stay. Interrupted, it can be run again and goes on."
     )
     examples = ("--dry-run", "", "--grace-days 0 --json")
 
@@ -43,3 +44,4 @@ class Command(OperatorCommand):
 def _remove_files(tenant: TenantRef) -> None:
     modelstore.remove(tenant)
     storing.remove(tenant)
+    archive.remove(tenant)

@@ -19,6 +19,7 @@ class Command(OperatorCommand):
         'gift-shop --name "The Gift Shop" --notice "simulated"',
         "gift-shop --origin https://gifts.example --origin https://www.gifts.example",
         "gift-shop --no-origins --requires-second-factor",
+        "gift-shop --event-retention-days 90 --event-type wishlist --event-type newsletter",
     )
 
     def add_own_arguments(self, parser: CommandParser) -> None:
@@ -29,6 +30,15 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--requires-second-factor", action=BooleanOptionalAction, help="members open it only with a second factor"
         )
+
+        parser.add_argument(
+            "--event-retention-days", type=int, metavar="DAYS", help="how long events are kept; older ones are deleted"
+        )
+        parser.add_argument(
+            "--event-type", action="append", metavar="NAME", dest="event_types",
+            help="a type of event of its own, which replaces those it has; may be repeated",
+        )  # fmt: skip
+        parser.add_argument("--no-event-types", action="store_const", const=[], dest="event_types", help="none")
 
     def run(self, *, tenant: str, **options: Any) -> dict[str, Any]:
         changes = given(options, *BY_STAFF)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from catalog.feeds.converting import mapper
 from catalog.feeds.reading import read
-from catalog.feeds.types import Format, Mapping, Record, RowError
+from catalog.feeds.types import Format, Mapping
 from catalog.feeds.writing import write
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import Record, RowError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 ODD = st.sampled_from(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from catalog.feeds.converting import mapper
 from catalog.feeds.mapping import FIELDS
 from catalog.feeds.reading import detect, read
-from catalog.feeds.types import FeedBroken, Format, Record, RowError
+from catalog.feeds.types import Format
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import FeedBroken, Record, RowError
 
 PIECES = st.sampled_from(
     [b'"', b"\n", b"\r", b"\r\n", b",", b";", b"\t", b"|", b"{", b"}", b"[", b"]", b":", b"\\", b"\\ud83d", b"\x00",

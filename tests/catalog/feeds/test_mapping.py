@@ -8,8 +8,9 @@ import pytest
 
 from catalog.feeds.converting import mapper
 from catalog.feeds.mapping import check, complete, merged, proposed
-from catalog.feeds.types import FeedBroken, Format, Mapping, Record, RowError, Target
+from catalog.feeds.types import Format, Mapping, Target
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import FeedBroken, Record, RowError
 
 
 def targets(*columns: str, format: Format = Format.CSV) -> list[str]:

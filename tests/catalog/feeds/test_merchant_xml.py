@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from catalog.feeds.reading import read
-from catalog.feeds.types import FeedBroken, Format, Record, RowError
+from catalog.feeds.types import Format
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import FeedBroken, Record, RowError
 from tests.catalog.feeds.items import read_items
 
 FEED = (Path(__file__).parent / "data" / "merchant.xml").read_bytes()

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from catalog.feeds import opening
 from catalog.feeds.reading import detect, read
-from catalog.feeds.types import MAX_ROW, FeedBroken, Format, Record, RowError
+from catalog.feeds.types import Format
 from catalog.types import ItemIn
+from recomengine.lib.feeds import opening
+from recomengine.lib.feeds.types import MAX_ROW, FeedBroken, Record, RowError
 from tests.catalog.feeds.items import read_items
 
 ROOT = Path(__file__).parents[3]
@@ -195,8 +196,8 @@ def test_a_gzip_bomb_streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("format", [Format.CSV, Format.MERCHANT_TSV, Format.JSONL])
 def test_blank_lines_without_end_are_a_row_without_end(format: Format, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("catalog.feeds.tables.MAX_ROW", 100_000)
-    monkeypatch.setattr("catalog.feeds.documents.MAX_ROW", 100_000)
+    monkeypatch.setattr("recomengine.lib.feeds.tables.MAX_ROW", 100_000)
+    monkeypatch.setattr("recomengine.lib.feeds.documents.MAX_ROW", 100_000)
     assert broken(gzip.compress(b"id,title\n" + b"\n" * 200_000), format)[1] == "row_too_large"
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from catalog.feeds.reading import read
-from catalog.feeds.types import FeedBroken, Format, RowError
+from catalog.feeds.types import Format
 from catalog.types import ItemIn
+from recomengine.lib.feeds.types import FeedBroken, RowError
 from tests.catalog.feeds.items import read_items
 
 FEED = (Path(__file__).parent / "data" / "products.json").read_bytes()

@@ -86,7 +86,7 @@ export interface Client {
     recommend(query?: Query): Promise<Slate>;
     /** The index of this visitor's variant; null outside the experiment, and for visitors without an id. */
     variant(seed: string, split?: Split): Promise<number | null>;
-    /** The shop's login of this visitor; null after a logout. */
+    /** The shop's login of this visitor, which joins the two with an event `login`; null after a logout. */
     identify(userId: string | null): void;
     /** The visitor agreed (true) or refused (false), which also erases what was stored. */
     consent(given: boolean): void;

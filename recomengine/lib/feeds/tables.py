@@ -1,14 +1,13 @@
-"""Reading CSV and Google Merchant's text feeds: a header line, then a row each."""
+"""Reading and writing tables of text, such as CSV: a header line, then a row each."""
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
-from catalog.feeds import merchant
-from catalog.feeds.opening import opened
-from catalog.feeds.types import MAX_ROW, FeedBroken, Format, Look, Record, RowError
+from recomengine.lib.feeds.opening import opened
+from recomengine.lib.feeds.types import MAX_ROW, FeedBroken, Look, Record, RowError
 
 _DELIMITERS: Final = "\t,;|"  # of those that cut the header into equally many columns the first
 _HINT: Final = re.compile(r"sep=(.)\s*")  # a line that Excel writes and reads
@@ -40,26 +39,36 @@ class _Lines:
         return line
 
 
-def records(file: BinaryIO, format: Format, look: Look) -> Iterator[Record | RowError]:
+def unrepeated(names: list[str], line: int) -> list[str]:
+    """The columns that a header names, if it names none twice; raises FeedBroken."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"The first line names the column `{twice[0]}` more than once; rename or remove one of them."
+        raise FeedBroken("duplicate_column", message, line)
+    return names
+
+
+def records(
+    file: BinaryIO,
+    look: Look,
+    header: Callable[[list[str], int], list[str]] = unrepeated,
+    row: Callable[[Iterable[tuple[str, str]]], dict[str, Any]] = dict,
+) -> Iterator[Record | RowError]:
     """The rows of a table; the columns' names are those of its first line, which `look` is told.
 
     The separator is found out from that line. Rows that are empty or hold nothing but empty cells are passed over.
+    `header` makes the columns of the names in the first line and its number, `row` a record of names and cells.
     """
     lines = _Lines(io.TextIOWrapper(opened(file), "utf-8", "replace", newline=""))
     reader, names = _begun(lines)
-    if format is Format.MERCHANT_TSV:
-        look(list(dict.fromkeys(map(merchant.column_name, names))))
-    else:
-        _refuse_duplicates(names, lines.number)
-        look(names)
+    look(header(names, lines.number))
     for line, cells in _rows(reader, lines):
         if isinstance(cells, RowError):
             yield cells
         elif len(cells) != len(names):
             yield RowError(line, "wrong_number_of_columns", _count_message(len(cells), len(names)))
         else:
-            pairs = zip(names, cells, strict=True)
-            yield Record(line, merchant.text_columns(pairs) if format is Format.MERCHANT_TSV else dict(pairs))
+            yield Record(line, row(zip(names, cells, strict=True)))
 
 
 def names_in(header: str) -> list[str]:
@@ -97,13 +106,6 @@ def _begun(lines: _Lines) -> tuple[Any, list[str]]:
 def _chained(first: str, lines: _Lines) -> Iterator[str]:
     yield first
     yield from lines
-
-
-def _refuse_duplicates(names: list[str], line: int) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        message = f"The first line names the column `{twice[0]}` more than once; rename or remove one of them."
-        raise FeedBroken("duplicate_column", message, line)
 
 
 def _rows(reader: Any, lines: _Lines) -> Iterator[tuple[int, list[str] | RowError]]:

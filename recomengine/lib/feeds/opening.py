@@ -7,7 +7,7 @@ import re
 import zlib
 from typing import BinaryIO, Final
 
-from catalog.feeds.types import FeedBroken
+from recomengine.lib.feeds.types import FeedBroken
 
 MAX_BYTES: Final = 10_000_000_000  # unpacked: a small file can be made to unpack for days
 CHUNK: Final = 1 << 16

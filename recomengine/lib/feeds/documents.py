@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from catalog.feeds.opening import CHUNK, opened
-from catalog.feeds.types import MAX_ROW, FeedBroken, Record, RowError, shown
 from recomengine.lib.decoding import without_half_characters
+from recomengine.lib.feeds.opening import CHUNK, opened
+from recomengine.lib.feeds.types import MAX_ROW, FeedBroken, Record, RowError, shown
 
 _ARRAY: Final = re.compile(rb"\s*\[")
 
