@@ -1,6 +1,6 @@
 """Imports that somebody is about to start: the file, or the beginning of what lies at a URL, while columns are chosen.
 
-`<store>/<slug>/draft-<token>` is the file and `….json` the rest; `catalog.storing.sweep` removes what was abandoned.
+`<store>/<slug>/draft-<token>` is the file and `….json` the rest; `imports.storing` removes what was abandoned.
 """
 
 import re
@@ -11,8 +11,10 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from catalog import addresses, fetching, storing
-from catalog.importing.requests import name_of
+from catalog import addresses, fetching
+from catalog.importing.kind import FILES
+from imports import storing
+from imports.requesting import name_of
 from recomengine.lib.errors import DomainError
 from tenants.types import TenantRef
 
@@ -106,8 +108,8 @@ def _keep(tenant: TenantRef, draft: Draft) -> Draft:
 
 
 def _file(tenant: TenantRef, token: str) -> Path:
-    return storing.home(tenant) / f"draft-{token}"
+    return FILES.home(tenant) / f"draft-{token}"
 
 
 def _about(tenant: TenantRef, token: str) -> Path:
-    return storing.home(tenant) / f"draft-{token}.json"
+    return FILES.home(tenant) / f"draft-{token}.json"

@@ -1,6 +1,6 @@
 """A shop's items, the feeds they come from, and the imports of those."""
 
-from typing import Any, ClassVar, Self
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from catalog.feeds.types import Format
-from recomengine.lib import clock
+from imports import models as imports
 
 
 class ItemManager(models.Manager["Item"]):
@@ -128,97 +128,36 @@ class Source(models.Model):
         return self.key
 
 
-class ImportQuerySet(models.QuerySet["Import"]):
-    def pending(self) -> Self:
-        """Those that are not over: under way or interrupted first, then those that wait, in their order."""
-        first = models.Case(models.When(status=Import.Status.RUNNING, then=0), default=1)
-        return self.filter(status__in=Import.PENDING).order_by(first, "pk")
+class Import(imports.Import):
+    """One reading of a feed into the catalogue.
 
-    def over(self) -> Self:
-        return self.exclude(status__in=Import.PENDING)
-
-
-class Import(models.Model):
-    """One reading of a feed into the catalogue: how far it is and what became of the rows.
-
-    `rows` are those that were read and dealt with; they are the sum of created, updated, unchanged and rejected.
-    `error_code` and `error` say why it ended early or, of one that completed, what it held back.
+    `rows` are the sum of created, updated, unchanged and rejected. `error` of one that completed is what it held back.
     """
 
-    class Status(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        COMPLETED = "completed"
-        FAILED = "failed"
-        CANCELLED = "cancelled"
-
-    PENDING: ClassVar = (Status.QUEUED, Status.RUNNING)
+    results = ("format", "created", "updated", "unchanged", "rejected", "deleted")
+    position = ("rows", "deleted")
 
     source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, blank=True, related_name="imports")
-    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
-    cancel_requested = models.BooleanField(default=False)
     format = models.CharField(max_length=16, choices=FORMATS)
     mode = models.CharField(max_length=8, choices=Mode, default=Mode.DELTA)
     mapping: "models.JSONField[Any, Any]" = models.JSONField(default=dict, blank=True)
     url = models.CharField(max_length=2000, blank=True, default="")
-    filename = models.CharField(max_length=300, blank=True, default="")
     max_deleted_share = models.FloatField(default=0.5, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
     allow_deletions = models.BooleanField(default=False, db_default=False)
-    bytes_total = models.PositiveBigIntegerField(default=0)
-    bytes_read = models.PositiveBigIntegerField(default=0)
-    rows = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)
     updated = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
-    rejected = models.PositiveIntegerField(default=0)
     deleted = models.PositiveIntegerField(default=0)
-    error_code = models.CharField(max_length=64, blank=True, default="")
-    error = models.TextField(blank=True, default="")
-    requested_by = models.CharField(max_length=200, blank=True, default="")
-    requested_at = models.DateTimeField(db_default=Now())
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    objects = ImportQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-id"]
-
-    def __str__(self) -> str:
-        return f"{self.pk} ({self.status})"
 
     @property
-    def is_over(self) -> bool:
-        return self.status not in self.PENDING
-
-    def end(self, status: str, code: str = "", message: str = "") -> None:
-        """Say how it ended; to be saved."""
-        self.status, self.error_code, self.error, self.finished_at = status, code, message, clock.now()
-
-    @property
-    def share(self) -> float | None:
-        """How much of the file was read, 0 to 1; None before its size is known."""
-        if self.status == self.Status.COMPLETED:
-            return 1.0
-        return round(min(self.bytes_read / self.bytes_total, 1.0), 4) if self.bytes_total else None
+    def is_fetched(self) -> bool:
+        return bool(self.url)
 
 
-class RejectedRow(models.Model):
+class RejectedRow(imports.RejectedRow):
     """Why a row of an import was not taken."""
 
     import_run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejected_rows")
-    line = models.PositiveIntegerField()
-    item_id = models.CharField(max_length=128, blank=True, default="")
-    field = models.CharField(max_length=320, blank=True, default="")
-    code = models.CharField(max_length=64)
-    message = models.TextField()
-    value = models.CharField(max_length=200, blank=True, default="")
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.line}: {self.code}"
 
 
 class ImportedItem(models.Model):

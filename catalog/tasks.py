@@ -3,12 +3,13 @@
 from celery import shared_task
 
 from catalog import rebuilding
-from catalog.importing import queueing, running, scheduling
+from catalog.importing import running, scheduling
+from catalog.importing.kind import CATALOGUE
 from tenants import directory
 from tenants.types import TenantRef
 
 
-@shared_task(name=queueing.RUN)
+@shared_task(name=CATALOGUE.task)
 def run_imports(slug: str) -> None:
     """Run a tenant's imports that wait or were interrupted; while a process is at it, there is nothing to do."""
     running.run_pending(directory.get(slug))

@@ -17,7 +17,7 @@ from events.doors import ga4, segment
 from events.ingest import Batch, Context
 from events.projections import Command
 from events.store import Event
-from events.types import BUILT_IN, Accepted
+from events.types import Accepted, types_of
 from events.writer import Writer
 from recomengine.lib import clock
 from recomengine.lib.asgi import Request, Response, json_response
@@ -61,30 +61,31 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
     if not caller.allows(Scope.TRACK):
         raise DomainError("forbidden", f"{caller.title} may not send events.")
     quotas.check(caller.tenant, state)
-    door, context = DOORS[request.path], context_of(request, caller)
-    slug, now = caller.tenant.slug, context.now
+    door, context, slug = DOORS[request.path], context_of(request, caller), caller.tenant.slug
     try:
         batch = door.read(request, context)
     except DomainError as error:
-        counted = tallies.commands(slug, {f"refused:{error.code}": 1}, now)
-        await project(slug, [*live_entries.refused(slug, error, request.path, now), *counted], mux)
+        counted = tallies.commands(slug, {f"refused:{error.code}": 1}, context.now)
+        await project(slug, [*live_entries.refused(slug, error, request.path, context.now), *counted], mux)
         raise
     if not door.keep:
         pace.take_back(slug, batch.events)
         return door.answer(outcome(batch, []), batch)
     stored = await store(caller.tenant, batch, writer)
-    moved = projections.commands(caller.tenant, stored, batch, now)
-    moved += live_entries.commands(slug, stored, batch, door=request.path, now=now, watched_until=state.watched_until)
+    moved = projections.commands(caller.tenant, stored, batch, context.now)
+    moved += live_entries.commands(
+        slug, stored, batch, door=request.path, now=context.now, watched_until=state.watched_until
+    )
     await project(slug, moved, mux)
     return door.answer(outcome(batch, stored), batch)
 
 
-async def store(tenant: TenantRef, batch: Batch, writer: Writer) -> list[Event]:
-    """Store a batch's events and return those that are no duplicates; what was refused counts for nobody's pace."""
+async def store(tenant: TenantRef, batch: Batch, writer: Writer) -> Sequence[Event]:
+    """Those of the events that are no duplicates, committed."""
     try:
         return await writer.write(tenant.schema, batch.events) if batch.events else []
     except Exception:
-        pace.take_back(tenant.slug, batch.events)
+        pace.take_back(tenant.slug, batch.events)  # what is sent again is no faster for it
         raise
 
 
@@ -117,11 +118,6 @@ def context_of(request: Request, caller: Caller) -> Context:
         user_agent=(request.header(b"user-agent") or "") if caller.origins is not None else "",
         is_too_fast=partial(pace.is_too_fast, tenant.slug),
     )
-
-
-def types_of(registered: tuple[str, ...]) -> Mapping[str, bool]:
-    """The types an event may have, and whether they need an item; a registered one may do without."""
-    return {**dict.fromkeys(registered, False), **BUILT_IN} if registered else BUILT_IN
 
 
 def outcome(batch: Batch, stored: Sequence[Event]) -> Accepted:

@@ -4,7 +4,7 @@ While somebody watches, all that comes in is added; otherwise only what was refu
 why. Nothing of it is a fact: the stream ends with Redis, and a day after the last entry.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -13,7 +13,7 @@ import msgspec
 
 from events.ingest import RAW_KEPT, Batch
 from events.types import EventIn, EventRow
-from recomengine.lib import naming
+from recomengine.lib import naming, redis
 from recomengine.lib.decoding import Rejection
 from recomengine.lib.errors import DomainError
 
@@ -136,3 +136,23 @@ def taken(event: Sequence[EventRow], outcome: str) -> Entry:
     entry |= {name: value for name in names if (value := getattr(first, name)) is not None}
     items = [row.item_id for row in event[:MAX_LINES] if row.item_id is not None]
     return entry | ({"items": items, "lines": len(event)} if items else {})
+
+
+def of_visitors(slug: str, ids: Collection[str]) -> list[Entry]:
+    """The events in the stream that name one of these ids as visitor or user."""
+    return [event for _, events in _naming(slug, ids) for event in events]
+
+
+def forget(slug: str, ids: Collection[str]) -> None:
+    """Take the entries out of the stream that tell of these visitors or users."""
+    numbers = [number for number, _ in _naming(slug, ids)]
+    if numbers:
+        redis.client().xdel(stream_key(slug), *numbers)
+
+
+def _naming(slug: str, ids: Collection[str]) -> Iterator[tuple[bytes, list[Entry]]]:
+    entries: Any = redis.client().xrange(stream_key(slug))
+    for number, fields in entries:
+        events = msgspec.json.decode(fields[FIELD.encode()])["events"]
+        if found := [each for each in events if each.get("visitor_id") in ids or each.get("user_id") in ids]:
+            yield number, found

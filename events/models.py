@@ -6,6 +6,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from imports import models as imports
+
 
 class EventQuerySet(models.QuerySet["Event"]):
     def trusted(self) -> "EventQuerySet":
@@ -124,3 +126,28 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return f"erasure {self.pk}"
+
+
+class Import(imports.Import):
+    """One reading of a file of events from the past.
+
+    `rows` are the sum of stored, duplicates and rejected; `events` are those that the stored rows became. `type` is
+    that of rows without one; instants without an offset are those of `timezone`, and read as `date_format` says.
+    """
+
+    results = ("stored", "duplicates", "rejected", "events")
+
+    format = models.CharField(max_length=16)
+    type = models.CharField(max_length=32, blank=True, default="")
+    timezone = models.CharField(max_length=64, default="UTC")
+    date_format = models.CharField(max_length=64, blank=True, default="")
+    mapping: "models.JSONField[Any, Any]" = models.JSONField(default=dict, blank=True)
+    stored = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+    events = models.PositiveIntegerField(default=0)
+
+
+class RejectedRow(imports.RejectedRow):
+    """Why a row of an import was not taken."""
+
+    import_run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejected_rows")

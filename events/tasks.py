@@ -4,6 +4,8 @@ import structlog
 from celery import shared_task
 
 from events import erasing, partitions, repair, retention, tallies
+from events.importing import running
+from events.importing.kind import EVENTS
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
@@ -65,3 +67,21 @@ def repair_projections() -> None:
 
 def _repair(tenant: TenantRef) -> None:
     repair.repair(tenant)
+
+
+@shared_task(name=EVENTS.task)
+def run_imports(slug: str) -> None:
+    """Run a tenant's imports that wait or were interrupted; while a process is at it, there is nothing to do."""
+    running.run_pending(directory.get(slug))
+
+
+@shared_task(name="events.tend_imports")
+def tend_imports() -> None:
+    """Go on with imports that nobody runs."""
+    directory.for_each(running.tend)
+
+
+@shared_task(name="events.tidy_imports")
+def tidy_imports() -> None:
+    """Remove what is kept of imports that ended long ago."""
+    directory.for_each(running.tidy)

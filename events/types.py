@@ -37,6 +37,11 @@ BUILT_IN: Final[Mapping[str, bool]] = {
 }
 
 
+def types_of(registered: tuple[str, ...]) -> Mapping[str, bool]:
+    """The types an event may have, and whether they need an item; a registered one may do without."""
+    return {**dict.fromkeys(registered, False), **BUILT_IN} if registered else BUILT_IN
+
+
 class LineIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     """One item of an event; `price` is per unit."""
 

@@ -64,7 +64,7 @@ HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "PO
 HOT[live_stream.PATH] = frozenset({"GET"})
 
 REFUSED = (DomainError, RedisUnavailable, OperationalError, InterfaceError)
-UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview"})
+UPLOADS = frozenset({"/api/v1/catalog/imports", "/api/v1/catalog/imports/preview", "/api/v1/events/imports"})
 
 
 class Edge:

@@ -347,6 +347,8 @@ SPECTACULAR_SETTINGS = {
         "RunStatusEnum": "recommendations.models.ModelRun.Status",
         "KeyStatusEnum": ["active", "expired", "revoked"],
         "KeyTypeEnum": ["pub", "ro", "rw"],
+        "FormatEnum": ["csv", "jsonl", "merchant_xml", "merchant_tsv", "shopify"],
+        "EventFormatEnum": ["csv", "jsonl"],
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -29,7 +29,7 @@ TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
     "catalog_documentslanguage", "catalog_item",
     "analytics_unknownitem", "analytics_qualitycheck", "analytics_eventcheck", "events_event", "events_eventkey",
-    "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
+    "events_rejectedrow", "events_import", "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
     "recommendations_modelrun", "recommendations_placement",
 )  # fmt: skip
 

@@ -14,6 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from catalog.models import Import, RejectedRow
 from events import hot as events_hot
+from events import models as events
+from events.importing.kind import FILES
 from events.models import Erasure
 from recomengine.lib import clock
 from recommendations import training
@@ -31,6 +33,7 @@ ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
+PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
 WAITING, FAILED = "7001", "7003"  # imports of shop A
 ERASURE = "7005"  # an erasure of shop A
 
@@ -88,6 +91,18 @@ TABLE: dict[str, list[Call]] = {
         Call("PUT", f"catalog/items/{MARK}", WRITE, {"title": "of another shop"}, others=201),
         Call("PATCH", f"catalog/items/{MARK}", WRITE, {"title": "changed"}),
         Call("DELETE", f"catalog/items/{MARK}", WRITE),
+    ],
+    "events/export": [Call("GET", "events/export", READ, params={"format": "csv"}, others=200)],
+    "events/imports": [
+        Call("GET", "events/imports", READ, others=200),
+        Call("POST", "events/imports", WRITE, form(PAST), others=202, **UPLOAD),
+    ],
+    "events/imports/<int:import_id>": [Call("GET", f"events/imports/{WAITING}", READ, **IS_WAITING)],
+    "events/imports/<int:import_id>/cancel": [Call("POST", f"events/imports/{WAITING}/cancel", WRITE, **IS_WAITING)],
+    "events/imports/<int:import_id>/resume": [Call("POST", f"events/imports/{FAILED}/resume", WRITE, **HAS_FAILED)],
+    "events/imports/<int:import_id>/errors": [Call("GET", f"events/imports/{FAILED}/errors", READ, **HAS_FAILED)],
+    "events/imports/<int:import_id>/errors.csv": [
+        Call("GET", f"events/imports/{FAILED}/errors.csv", READ, **HAS_FAILED),
     ],
     "catalog/imports": [
         Call("GET", "catalog/imports", READ, others=200),
@@ -210,6 +225,12 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         failed = Import.objects.create(pk=FAILED, filename=MARK, url=FEED, status=Import.Status.FAILED, rejected=1)
         Erasure.objects.create(pk=ERASURE, digest="0" * 64, subject={}, completed_at=clock.now())
         RejectedRow.objects.create(import_run=failed, line=2, code="invalid", message=MARK, item_id=MARK)
+        events.Import.objects.create(pk=WAITING, filename=MARK, format="csv")
+        past = events.Import.objects.create(pk=FAILED, filename=MARK, format="csv", status="failed", rejected=1)
+        events.RejectedRow.objects.create(import_run=past, line=2, code="invalid", message=MARK, item_id=MARK)
+    with FILES.incoming(tenant_a) as (file, keep):
+        file.write(PAST)
+        keep(past.pk)
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
     return api_a

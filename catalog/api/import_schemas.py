@@ -7,15 +7,16 @@ from rest_framework import serializers
 
 from catalog import addresses
 from catalog.feeds.types import Format, Mapping
-from catalog.importing.taking import KEPT
 from catalog.importing.types import MAX_SHARE, NewImport, Preview, PreviewRow
-from catalog.models import Import, Mode, RejectedRow, Source
+from catalog.models import Import, Mode, Source
+from imports import api as common
+from imports.api import ErrorSchema, ProgressSchema, RejectedRowSchema
+from imports.kinds import KEPT
 from recomengine.lib.api import PageSchema
 from recomengine.lib.fields import ShortText, Text
 
 MODES = Mode.choices
 FORMATS = [str(each) for each in Format]
-SAMPLE = 10
 
 
 class NewImportIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -76,28 +77,6 @@ class NewImportSchema(serializers.Serializer[Any]):
 class UploadSchema(NewImportSchema):
     file = serializers.FileField()
     mapping = serializers.CharField(required=False, help_text="The mapping as JSON.")  # type: ignore[assignment]
-
-
-class ErrorSchema(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    message = serializers.CharField()
-
-
-class RejectedRowSchema(serializers.ModelSerializer[RejectedRow]):
-    class Meta:
-        model = RejectedRow
-        fields = ["line", "item_id", "field", "code", "message", "value"]
-
-
-class RejectedRowPageSchema(PageSchema):
-    results = RejectedRowSchema(many=True)
-
-
-class ProgressSchema(serializers.Serializer[Any]):
-    bytes_read = serializers.IntegerField()
-    bytes_total = serializers.IntegerField(help_text="0 as long as it is not known.")
-    rows = serializers.IntegerField(help_text="Rows dealt with; the sum of the four counts.")
-    share = serializers.FloatField(allow_null=True, help_text="Of the file, 0 to 1.")
 
 
 class ImportSchema(serializers.Serializer[Any]):
@@ -173,26 +152,16 @@ class RunSchema(serializers.Serializer[Any]):
 
 def shown(row: Import) -> dict[str, Any]:
     """An import as the API shows it."""
-    error = {"code": row.error_code, "message": row.error} if row.error_code else None
-    completed = row.status == Import.Status.COMPLETED
-    plain = (
-        "id", "status", "mode", "filename", "mapping", "max_deleted_share", "created", "updated", "unchanged",
-        "rejected", "deleted", "cancel_requested", "requested_by", "requested_at", "started_at", "finished_at",
-    )  # fmt: skip
-    return {name: getattr(row, name) for name in plain} | {
-        "format": row.format or None,
-        "source": row.source.key if row.source else None,
-        "url": addresses.redacted(row.url),
-        "progress": {
-            "bytes_read": row.bytes_read,
-            "bytes_total": row.bytes_total,
-            "rows": row.rows,
-            "share": row.share,
-        },
-        "rejected_kept": min(row.rejected, KEPT),
-        "error": None if completed else error,
-        "note": error if completed else None,
-    }
+    plain = ("mode", "mapping", "max_deleted_share", "created", "updated", "unchanged", "deleted")
+    return (
+        common.shown(row)
+        | {name: getattr(row, name) for name in plain}
+        | {
+            "format": row.format or None,
+            "source": row.source.key if row.source else None,
+            "url": addresses.redacted(row.url),
+        }
+    )
 
 
 def source_shown(source: Source, whole: bool) -> dict[str, Any]:
@@ -213,5 +182,5 @@ def preview_shown(preview: Preview) -> dict[str, Any]:
 
 
 def _row_shown(row: PreviewRow) -> dict[str, Any]:
-    error = RejectedRowSchema(row.error).data if row.error else None  # type: ignore[arg-type]
+    error = RejectedRowSchema(row.error).data if row.error else None
     return {"line": row.line, "item": msgspec.to_builtins(row.item), "error": error}

@@ -1,6 +1,5 @@
 """The endpoints of imports."""
 
-from collections.abc import Mapping
 from typing import Any, BinaryIO, Final, cast
 
 import msgspec
@@ -8,7 +7,6 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,8 +15,10 @@ from rest_framework.views import APIView
 from catalog import importing
 from catalog.api import import_schemas as schemas
 from catalog.api.import_schemas import NewImportIn, ResumeIn, preview_shown, shown
-from catalog.importing import reporting
+from catalog.importing.kind import CATALOGUE
 from catalog.importing.types import NewImport
+from imports import reporting
+from imports.api import SAMPLE, RejectedRowPageSchema, RejectedRowSchema, form_of
 from recomengine.lib.api import CursorPages
 from recomengine.lib.decoding import field_error, parse_json
 from recomengine.lib.errors import DomainError
@@ -72,7 +72,7 @@ class ImportView(APIView):
         tenant = caller_of(request).tenant
         with tenancy.use(tenant):
             row = importing.get(tenant, import_id)
-            sample = schemas.RejectedRowSchema(importing.rejected(tenant, import_id)[: schemas.SAMPLE], many=True).data
+            sample = RejectedRowSchema(importing.rejected(tenant, import_id)[:SAMPLE], many=True).data
             return Response({**shown(row), "rejected_sample": sample})
 
 
@@ -95,14 +95,14 @@ class ResumeView(APIView):
 
 
 class ErrorsView(APIView):
-    @extend_schema(responses=schemas.RejectedRowPageSchema, operation_id="imports_errors")
+    @extend_schema(responses=RejectedRowPageSchema, operation_id="imports_errors")
     def get(self, request: Request, import_id: int) -> Response:
         """List the rows that were not taken, in the feed's order: where, what and why."""
         tenant = caller_of(request).tenant
         pages = CursorPages(ascending=True)
         with tenancy.use(tenant):
             page = pages.paginate_queryset(importing.rejected(tenant, import_id), request, view=self)
-        return pages.get_paginated_response(schemas.RejectedRowSchema(page or [], many=True).data)
+        return pages.get_paginated_response(RejectedRowSchema(page or [], many=True).data)
 
 
 class ErrorsFileView(APIView):
@@ -111,7 +111,7 @@ class ErrorsFileView(APIView):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR}, operation_id="imports_errors_csv")
     def get(self, request: Request, import_id: int) -> HttpResponseBase:
         """The rows that were not taken as a CSV file."""
-        parts = reporting.errors_csv(caller_of(request).tenant, import_id)
+        parts = reporting.errors_csv(CATALOGUE, caller_of(request).tenant, import_id)
         return download(request._request, parts, f"import-{import_id}-errors.csv", "text/csv; charset=utf-8")
 
 
@@ -124,20 +124,12 @@ def _sent(request: Request) -> tuple[NewImport, UploadedFile | None]:
     """What is asked for, by JSON or by a form with a file."""
     if not (request.content_type or "").lower().startswith("multipart/form-data"):
         return parse_json(request.body, NewImportIn).to_domain(), None
-    try:
-        fields, files = request.data, request.FILES
-    except ParseError as error:
-        raise DomainError("invalid", f"The form cannot be read: {error}") from error
-    file = files.get("file")
-    if set(files) - {"file"}:
-        raise DomainError("invalid", "Send one file, in the field `file`.")
-    sent = _of_form({name: fields[name] for name in fields if name != "file"})
+    fields, file = form_of(request)
+    sent = _of_form(fields)
     return sent.to_domain(file.name or "" if file else "", file.content_type or "" if file else ""), file
 
 
-def _of_form(fields: Mapping[str, str]) -> NewImportIn:
-    """The fields of a form, in which everything is text; what is empty is not said."""
-    said: dict[str, Any] = {name: text for name, text in fields.items() if text}
+def _of_form(said: dict[str, Any]) -> NewImportIn:
     if "mapping" in said:
         said["mapping"] = parse_json(said["mapping"].encode(), Any, "/mapping")
     try:

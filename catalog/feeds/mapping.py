@@ -1,14 +1,13 @@
 """A feed's columns onto an item's fields: the proposal, and the shop's changes to it."""
 
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from catalog.feeds.types import Format, Mapping, Target
 from catalog.types import ItemIn
+from recomengine.lib.feeds.names import spelled
 from recomengine.lib.feeds.types import FeedBroken, Look, shown
 
 ATTRIBUTE: Final = "attributes."
@@ -70,13 +69,6 @@ def proposed(columns: Iterable[str], format: Format) -> Mapping:
 def as_attribute(column: str) -> str:
     """The target of a column that is kept as an attribute under its own name."""
     return column if column.startswith(ATTRIBUTE) and column != ATTRIBUTE else ATTRIBUTE + column
-
-
-@lru_cache(10_000)
-def spelled(column: str) -> str:
-    """A column's name in the spelling of the synonyms: "Image Link", "g:image-link", "imageLink" → `image_link`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip().removeprefix("g:"))
-    return re.sub(r"[\s_-]+", "_", words).lower()
 
 
 def check(mapping: Mapping) -> None:

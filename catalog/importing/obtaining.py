@@ -5,11 +5,12 @@ from typing import Final
 
 from django.db.models.functions import Now
 
-from catalog import storing
 from catalog.fetching import Fetched, Known, Watch, fetch
 from catalog.importing import requests
-from catalog.importing.stepping import step
+from catalog.importing.kind import FILES
 from catalog.models import Import
+from imports.requesting import name_of
+from imports.stepping import step
 from recomengine.lib.errors import DomainError
 from tenants.types import TenantRef
 
@@ -22,18 +23,18 @@ def obtain(tenant: TenantRef, row: Import) -> Fetched | None:
     There is none if the feed is what it was when its source was imported last. Raises `file_gone` for an upload, else
     what `fetch` raises.
     """
-    if storing.path(tenant, row.pk).exists():
+    if FILES.path(tenant, row.pk).exists():
         return None
     if not row.url:
         raise DomainError("file_gone", "The file is no longer kept; upload it again.")
     if row.rows or row.deleted:
         _begin_anew(row)
-    with storing.incoming(tenant) as (file, keep):
+    with FILES.incoming(tenant) as (file, keep):
         fetched = fetch(row.url, file, known=_known(row), watch=_watcher(row))
         if fetched.not_modified:
             return fetched
         with step(row):
-            row.bytes_total, row.filename = file.tell(), requests.name_of(fetched.filename)
+            row.bytes_total, row.filename = file.tell(), name_of(fetched.filename)
             row.format = row.format or requests.detected(file, row.filename, fetched.content_type)
             keep(row.pk)
     return fetched

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from catalog import cards
-from catalog.importing.stepping import step
 from catalog.models import Import, ImportedItem, Item
+from imports.stepping import step
 from recomengine.lib.errors import DomainError
 from tenants.types import TenantRef
 

@@ -1,26 +1,25 @@
 """Asking for imports, stopping them, going on with them, and looking at them."""
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
 import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
-from catalog import addresses, sources, storing
+from catalog import addresses, sources
 from catalog.feeds import reading
 from catalog.feeds.types import Format
-from catalog.importing import queueing
+from catalog.importing.kind import CATALOGUE, FILES
 from catalog.importing.types import NewImport
 from catalog.models import Import, ImportedItem, Mode, RejectedRow, Source
+from imports import requesting, storing
+from imports.requesting import name_of
 from recomengine.lib.errors import DomainError
-from tenants import audit, directory, tenancy
+from tenants import audit
 from tenants.types import Actor, TenantRef
 
-MAX_WAITING: Final = 20
 _DETECTED: Final = 65_536
-Status = Import.Status
 
 
 def start(tenant: TenantRef, new: NewImport, file: Iterable[bytes] | None = None, *, by: Actor) -> Import:
@@ -30,7 +29,7 @@ def start(tenant: TenantRef, new: NewImport, file: Iterable[bytes] | None = None
     for the source, `unknown_format`, `address_not_allowed`, `payload_too_large`, `too_many_imports`.
     """
     row = request(tenant, new, file, by=by)
-    queueing.run_later(tenant)
+    CATALOGUE.run_later(tenant)
     return row
 
 
@@ -47,7 +46,7 @@ def request(tenant: TenantRef, new: NewImport, file: Iterable[bytes] | None = No
         addresses.parse(row.url)
         _save(tenant, row, new, by)
         return row
-    with storing.incoming(tenant) as (stored, keep):
+    with FILES.incoming(tenant) as (stored, keep):
         storing.receive(file, stored)
         row.bytes_total = stored.tell()
         row.filename = name_of(new.filename)
@@ -77,15 +76,9 @@ def _made(new: NewImport, source: Source | None, by: Actor) -> Import:
 
 def _save(tenant: TenantRef, row: Import, new: NewImport, by: Actor, also: Any = lambda: None) -> None:
     with transaction.atomic():
-        with tenancy.use(tenant):
-            if Import.objects.pending().count() >= MAX_WAITING:
-                raise DomainError("too_many_imports", f"{MAX_WAITING} imports wait already; cancel some, or wait.")
-            row.save(force_insert=True)
-            row.refresh_from_db(fields=["requested_at"])
-            also()
+        requesting.save(CATALOGUE, tenant, row, by=by, told=lambda: _told(row), also=also)
         if new.source is not None and new.mapping is not None:
             sources.remember(tenant, new.source, new.mapping, by=by)
-        _record(tenant, by, "import.requested", row, after=_told(row))
 
 
 def detected(file: BinaryIO, filename: str, content_type: str = "") -> Format:
@@ -98,28 +91,9 @@ def detected(file: BinaryIO, filename: str, content_type: str = "") -> Format:
     return found
 
 
-def name_of(filename: str) -> str:
-    """A file's name to show: the last part of a path, without characters that are none to read."""
-    name = PurePosixPath(filename.replace("\\", "/")).name
-    return "".join(char for char in name if char.isprintable())[:300]
-
-
 def cancel(tenant: TenantRef, import_id: int, *, by: Actor) -> Import:
-    """Stop an import: at once if it waits, else after the rows at hand. What was imported stays.
-
-    Raises `not_found`, and `conflict` for one that is over.
-    """
-    with transaction.atomic():
-        with tenancy.use(tenant):
-            row = _one(import_id, Import.objects.select_for_update())
-            if row.is_over:
-                raise DomainError("conflict", f"Import {row.pk} is {row.status} already.")
-            if row.status == Status.QUEUED:
-                row.end(Status.CANCELLED)
-            row.cancel_requested = True
-            row.save()
-        _record(tenant, by, "import.cancelled", row)
-    return row
+    """Stop an import; raises what `requesting.cancel` does."""
+    return requesting.cancel(CATALOGUE, tenant, import_id, by=by)
 
 
 def resume(tenant: TenantRef, import_id: int, *, allow_deletions: bool = False, by: Actor) -> Import:
@@ -128,26 +102,14 @@ def resume(tenant: TenantRef, import_id: int, *, allow_deletions: bool = False, 
     One from a URL whose file is no longer kept is fetched again and begins anew. `allow_deletions` has a replacing
     one delete whatever the feed does not hold, however much that is. Raises `not_found`, `conflict`, `file_gone`.
     """
-    with transaction.atomic():
-        with tenancy.use(tenant):
-            row = _one(import_id, Import.objects.select_for_update())
-            if row.status not in {Status.CANCELLED, Status.FAILED}:
-                raise DomainError("conflict", f"Import {row.pk} is {row.status}; failed and cancelled ones resume.")
-            if not row.url and not storing.path(tenant, row.pk).exists():
-                raise DomainError("file_gone", "The file is no longer kept; upload it again.")
-            row.status, row.cancel_requested, row.finished_at = Status.QUEUED, False, None
-            row.error_code = row.error = ""
-            row.allow_deletions = row.allow_deletions or allow_deletions
-            row.save()
-        _record(tenant, by, "import.resumed", row, after={"allow_deletions": allow_deletions})
-    queueing.run_later(tenant)
-    return row
+    allowed = {"allow_deletions": allow_deletions}
+    changes = allowed if allow_deletions else {}
+    return requesting.resume(CATALOGUE, tenant, import_id, by=by, changes=changes, told=allowed)
 
 
 def get(tenant: TenantRef, import_id: int) -> Import:
-    """One import, with its source; `not_found` if there is none of that id."""
-    with tenancy.use(tenant):
-        return _one(import_id, Import.objects.all())
+    """One import; `not_found` if there is none of that id."""
+    return requesting.get(CATALOGUE, tenant, import_id)
 
 
 def listed() -> QuerySet[Import]:
@@ -157,19 +119,12 @@ def listed() -> QuerySet[Import]:
 
 def rejected(tenant: TenantRef, import_id: int) -> QuerySet[RejectedRow]:
     """The rows of an import that were not taken, in the feed's order; read them with the tenant in use."""
-    return RejectedRow.objects.filter(import_run=get(tenant, import_id)).order_by("pk")
-
-
-def _one(import_id: int, rows: QuerySet[Import]) -> Import:
-    row = rows.filter(pk=import_id).first() if import_id < 1 << 63 else None
-    if row is None:
-        raise DomainError("not_found", f"There is no import {import_id} here.")
-    return row
+    return requesting.rejected(CATALOGUE, tenant, import_id)
 
 
 def forget_rows(row: Import) -> None:
     """Forget what the import noted row by row, to begin anew."""
-    RejectedRow.objects.filter(import_run=row).delete()
+    CATALOGUE.forget_rejected([row])
     ImportedItem.objects.filter(import_run=row).delete()
 
 
@@ -177,9 +132,3 @@ def _told(row: Import) -> dict[str, Any]:
     source = row.source.key if row.source else None
     told = {"source": source, "url": addresses.redacted(row.url), "filename": row.filename}
     return audit.values(row, ["format", "mode", "max_deleted_share"]) | told
-
-
-def _record(tenant: TenantRef, by: Actor, action: str, row: Import, **values: Any) -> None:
-    """What people and keys do is told; what the schedule does is to be seen in the list of imports."""
-    if by.kind != Actor.SYSTEM:
-        audit.record(by, action, ("import", str(row.pk)), directory.get_model(tenant.slug), **values)

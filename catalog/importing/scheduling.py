@@ -1,24 +1,23 @@
 """Importing sources again: when somebody asks, and by themselves."""
 
-from datetime import timedelta
 from typing import Final
 
 import structlog
 from django.db import transaction
 
-from catalog import sources, storing
-from catalog.importing import queueing, requests, running
+from catalog import sources
+from catalog.importing import requests, running
+from catalog.importing.kind import CATALOGUE, FILES
 from catalog.importing.types import NewImport
-from catalog.models import Import, ImportedItem, RejectedRow, Source
+from catalog.models import Import, ImportedItem, Source
+from imports import running as imports
+from imports.models import over, pending
+from imports.running import RESUMABLE
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.types import PLATFORM, Actor, TenantRef
 
-RESUMABLE: Final = timedelta(days=7)
-"""How long after its end an import that failed or was cancelled can be gone on with."""
-REPORTED: Final = timedelta(days=30)
-"""How long after an import its rejected rows can be read."""
 REPORTS: Final = 10
 """Of so many imports of a source at most."""
 log = structlog.get_logger(__name__)
@@ -37,7 +36,7 @@ def run_source(tenant: TenantRef, key: str, *, force: bool = False, by: Actor) -
             sources.forget_version(source)
     row = requests.request(tenant, NewImport(source=key), by=by)
     _clear_before(tenant, row)
-    queueing.run_later(tenant)
+    CATALOGUE.run_later(tenant)
     return row
 
 
@@ -46,7 +45,7 @@ def tend(tenant: TenantRef) -> None:
     for row in _start_due(tenant):
         _clear_before(tenant, row)
     if running.is_pending(tenant) and not running.is_running(tenant):
-        queueing.run_later(tenant)
+        CATALOGUE.run_later(tenant)
 
 
 def _start_due(tenant: TenantRef) -> list[Import]:
@@ -73,26 +72,23 @@ def _started(tenant: TenantRef, source: Source) -> list[Import]:
 
 
 def _is_busy(source: Source) -> bool:
-    return Import.objects.pending().filter(source=source).exists()
+    return pending(Import.objects.all()).filter(source=source).exists()
 
 
 def _clear_before(tenant: TenantRef, row: Import) -> None:
     """What the imports of the source before this one left to be gone on with is out of date."""
     with tenancy.use(tenant):
-        over = Import.objects.over().filter(source=row.source_id).exclude(pk=row.pk)
-        before = list(over.values_list("pk", flat=True)[: 2 * REPORTS])
+        earlier = over(Import.objects.all()).filter(source=row.source_id).exclude(pk=row.pk)
+        before = list(earlier.values_list("pk", flat=True)[: 2 * REPORTS])
         for pk in before:
-            storing.discard(tenant, pk)
+            FILES.discard(tenant, pk)
         ImportedItem.objects.filter(import_run__in=before).delete()
-        RejectedRow.objects.filter(import_run__in=before[REPORTS:]).delete()
+        CATALOGUE.forget_rejected(before[REPORTS:])
 
 
 def tidy(tenant: TenantRef) -> None:
     """Remove the files, and what was noted row by row, of imports that ended long enough ago."""
-    now = clock.now()
     with tenancy.use(tenant):
-        old = Import.objects.over().filter(finished_at__lt=now - RESUMABLE)
-        kept = Import.objects.exclude(pk__in=old).exclude(status=Import.Status.COMPLETED)
-        storing.sweep(tenant, set(kept.values_list("pk", flat=True)))
+        old = over(Import.objects.all()).filter(finished_at__lt=clock.now() - RESUMABLE)
         ImportedItem.objects.filter(import_run__in=old).delete()
-        RejectedRow.objects.filter(import_run__in=old.filter(finished_at__lt=now - REPORTED)).delete()
+    imports.tidy(CATALOGUE, tenant)

@@ -2,24 +2,21 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
 
 from django.db import DataError, transaction
 
-from catalog import cards, items, sources, storing
+from catalog import cards, items, sources
 from catalog.feeds import converting, reading
 from catalog.feeds import mapping as mappings
 from catalog.feeds.types import Format
 from catalog.importing import replacing
-from catalog.importing.stepping import step
-from catalog.models import Import, Item, Mode, RejectedRow
+from catalog.importing.kind import CATALOGUE, FILES
+from catalog.models import Import, Item, Mode
 from catalog.types import MAX_BATCH, ItemIn
+from imports import running
+from imports.stepping import step
 from recomengine.lib.feeds.types import FeedBroken, Record, RowError
 from tenants.types import TenantRef
-
-KEPT: Final = 100_000
-"""So many of an import's rejected rows are kept; all are counted."""
-_LOOK_EVERY: Final = 5000
 
 Read = Record | RowError
 Line = tuple[int, ItemIn]
@@ -34,7 +31,7 @@ def take(tenant: TenantRef, row: Import) -> Iterator[None]:
     """
     format, chosen = Format(row.format), sources.mapping_of(row.mapping)
     to_item = converting.mapper(format, chosen, tenant.currency)
-    with storing.path(tenant, row.pk).open("rb") as file:
+    with FILES.path(tenant, row.pk).open("rb") as file:
         rows = reading.read(file, format, row.url, mappings.complete(format, chosen))
         _skip(tenant, row, rows, to_item)
         for batch in _batches(rows):
@@ -50,15 +47,7 @@ def _skip(tenant: TenantRef, row: Import, rows: Iterator[Read], to_item: ToItem)
 
     Whoever stored those may have been killed between the commit and the cards.
     """
-    last: deque[Read] = deque(maxlen=MAX_BATCH)
-    for number in range(row.rows):
-        if number % _LOOK_EVERY == 0:
-            with step(row):
-                pass
-        read = next(rows, None)
-        if read is None:
-            raise FeedBroken("truncated", "The file is shorter than it was.", number)
-        last.append(read)
+    last = deque(running.skipped(row, rows), maxlen=MAX_BATCH)
     if last:
         ids = [item.item_id for _, item in sort_out(last, to_item)[0]]
         cards.refresh(tenant, list(Item.objects.filter(item_id__in=ids).values_list("pk", flat=True)))
@@ -112,12 +101,10 @@ def _store(tenant: TenantRef, row: Import, good: list[Line], bad: list[RowError]
     bad = bad + refused
     if row.mode == Mode.REPLACE:
         replacing.note(row, {item.item_id for _, item in good} | {each.item_id for each in bad if each.item_id})
-    kept = bad[: max(0, KEPT - row.rejected)]
-    RejectedRow.objects.bulk_create([_rejected(row, each) for each in kept])
+    CATALOGUE.reject(row, bad)
     row.rows += size
     row.created += created
     row.updated += updated
-    row.rejected += len(bad)
     row.unchanged += size - created - updated - len(bad)
 
 
@@ -135,15 +122,3 @@ def _write(tenant: TenantRef, good: list[Line]) -> tuple[int, int, list[RowError
             return 0, 0, [RowError(line, "invalid", message, item_id=item.item_id)]
     halves = [_write(tenant, half) for half in (good[: len(good) // 2], good[len(good) // 2 :])]
     return sum(each[0] for each in halves), sum(each[1] for each in halves), halves[0][2] + halves[1][2]
-
-
-def _rejected(row: Import, error: RowError) -> RejectedRow:
-    return RejectedRow(
-        import_run=row,
-        line=error.line,
-        item_id=error.item_id[:128],
-        field=error.field[:320],
-        code=error.code[:64],
-        message=error.message.replace("\x00", "\ufffd"),
-        value=error.value[:200],
-    )

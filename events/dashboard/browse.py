@@ -6,15 +6,18 @@ from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.http import HttpResponse, QueryDict
-from django.shortcuts import render
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from events import listing
+from events import exporting, listing
+from events.exporting import Format
 from events.listing import Filter
 from events.models import Event
 from events.types import BUILT_IN
 from recomengine.lib.errors import DomainError
+from recomengine.lib.streaming import download
 from tenants import tenancy
 from tenants.dashboard import PageRequest, Shop, shop_page
 
@@ -23,6 +26,11 @@ FIELDS: Final = (
     ("visitor_id", "Visitor"), ("user_id", "User"), ("item_id", "Product"), ("order_id", "Order"),
     ("session_id", "Session"), ("recommendation_id", "Recommendation"),
 )  # fmt: skip
+EXPORTS: Final = [
+    (Format.CSV, "CSV", "For a spreadsheet, and to import again"),
+    (Format.JSONL, "JSON Lines", "An item line a line, for programs"),
+    (Format.PARQUET, "Parquet", "For analyses; small and typed"),
+]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP: Final = timedelta(microseconds=1)
 _MOST: Final = 9 * 10**16  # microseconds, some 2,800 years
@@ -42,9 +50,24 @@ def page(request: PageRequest, shop: Shop) -> HttpResponse:
     context = {
         "shop": shop, "events": rows[:ROWS], "older": older, "asked": asked, "problem": problem,
         "fields": [(name, title, asked.get(name, "")) for name, title in FIELDS],
-        "types": [*BUILT_IN, *shop.tenant.event_types], "is_filtered": any(asked.values()),
+        "types": [*BUILT_IN, *shop.tenant.event_types], "is_filtered": any(asked.values()), "exports": EXPORTS,
     }  # fmt: skip
     return render(request, "events/list.html", context, status=400 if problem else 200)
+
+
+@require_safe
+@shop_page
+def export(request: PageRequest, shop: Shop, format: str) -> HttpResponseBase:
+    """The events that the page's filters let pass, as a file."""
+    if format not in set(Format):
+        raise Http404
+    try:
+        asked = wanted(request.GET, shop.zone)
+    except DomainError:  # the page says it beside the filters
+        return redirect(f"{reverse('event-list')}?{request.GET.urlencode()}")
+    chosen = Format(format)
+    parts = exporting.export(shop.tenant, asked, chosen)
+    return download(request, parts, exporting.filename(shop.tenant, chosen), exporting.TYPES[chosen])
 
 
 def wanted(parameters: QueryDict, zone: ZoneInfo) -> Filter:

@@ -40,6 +40,7 @@ PAGES = [
     "/events/live/",
     "/events/health/",
     "/events/",
+    "/events/imports/",
     "/events/?visitor_id=v-77&since=2026-01-01",
     "/shops/",
     "/account/",
@@ -69,6 +70,7 @@ OWNERS_PAGES = [
     "/audit/?since=2300-01-01",
     "/shops/new/",
     "/catalog/import/",
+    "/events/import/",
 ]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 

@@ -16,6 +16,7 @@ from analytics.models import UnknownItem
 from catalog import drafts, items
 from catalog.models import Import, Item, Source
 from catalog.types import ItemIn
+from events.models import Import as PastEvents
 from recomengine.lib import clock
 from tenants import tenancy, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
@@ -109,6 +110,13 @@ OF_SHOPS: dict[str, PageOf] = {
     "catalog/sources/<str:key>/run/": PageOf("/catalog/sources/{item}/run/", "post", 404),
     "catalog/sources/<str:key>/delete/": PageOf("/catalog/sources/{item}/delete/", "post", 404),
     "events/": PageOf("/events/?item_id={mark}"),
+    "events/export/<str:format>/": PageOf("/events/export/jsonl/"),
+    "events/import/": PageOf("/events/import/"),
+    "events/imports/": PageOf("/events/imports/"),
+    "events/imports/<int:import_id>/": PageOf("/events/imports/{event_import}/", "get", 404),
+    "events/imports/<int:import_id>/errors.csv": PageOf("/events/imports/{event_import}/errors.csv", "get", 404),
+    "events/imports/<int:import_id>/cancel/": PageOf("/events/imports/{event_import}/cancel/", "post", 404),
+    "events/imports/<int:import_id>/resume/": PageOf("/events/imports/{event_import}/resume/", "post", 404),
     "shops/": PageOf("/shops/"),
     "shops/switch/": PageOf("/shops/switch/", "post", 404, (("shop", "shop-a"),)),
     "shops/new/": PageOf("/shops/new/"),
@@ -165,7 +173,8 @@ def of_catalogue(tenant: TenantRef) -> dict[str, str]:
     with tenancy.use(tenant):
         source = Source.objects.create(key=MARK, name=f"Name {MARK}@a.example", format="csv", url="https://a.example/")
         row = Import.objects.create(source=source, format="csv", filename=MARK)
-    return {"draft": draft.token, "import": str(row.pk)}
+        past = PastEvents.objects.create(format="csv", filename=f"{MARK}@a.example")
+    return {"draft": draft.token, "import": str(row.pk), "event_import": str(past.pk)}
 
 
 @pytest.fixture
@@ -182,7 +191,7 @@ def of_shop_a() -> list[Any]:
     rows = [list(model.objects.filter(**known).order_by("pk").values()) for model in (Membership, Invitation, ApiKey)]
     shop = Tenant.objects.get(slug="shop-a")
     with tenancy.use(shop.ref):
-        rows += [list(model.objects.order_by("pk").values()) for model in (Item, Source, Import)]
+        rows += [list(model.objects.order_by("pk").values()) for model in (Item, Source, Import, PastEvents)]
     return [*rows, list(Tenant.objects.filter(slug="shop-a").values()), AuditEntry.objects.filter(**known).count()]
 
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("recomengine", "tenants", "catalog", "events", "experiments", "recommendations", "widgets", "analytics")
+APPS = (
+    "recomengine",
+    "tenants",
+    "imports",
+    "catalog",
+    "events",
+    "experiments",
+    "recommendations",
+    "widgets",
+    "analytics",
+)
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "requirements/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import connection
 
-from catalog import storing
+from imports import storing
+from imports.storing import Files
 from recomengine.lib import clock, redis
 from recomengine.lib.commands import OperatorCommand
 from recommendations import modelstore
@@ -167,8 +168,8 @@ def test_purging_destroys_all_of_a_tenant_but_its_audit_log(gift_shop: Tenant, t
     modelstore.directory(gift_shop.ref, "v1").mkdir(parents=True)
     modelstore.directory(tenant_b, "v1").mkdir(parents=True)
     for shop in (gift_shop.ref, tenant_b):
-        storing.home(shop).mkdir(parents=True)
-        storing.path(shop, 1).write_bytes(b"x")
+        Files().home(shop).mkdir(parents=True)
+        Files().path(shop, 1).write_bytes(b"x")
     redis.client().set("{gift-shop}:config", b"x")
     live.changed("shop-b", "auth")
     assert answer("purge_tenants", "--grace-days", "0") == []
@@ -182,7 +183,7 @@ def test_purging_destroys_all_of_a_tenant_but_its_audit_log(gift_shop: Tenant, t
     assert list(redis.client().scan_iter(match="{gift-shop}:*")) == []
     assert not modelstore.directory(gift_shop.ref, "").exists()
     assert modelstore.directory(tenant_b, "v1").exists()
-    assert (storing.home(gift_shop.ref).exists(), storing.path(tenant_b, 1).exists()) == (False, True)
+    assert (Files().home(gift_shop.ref).exists(), Files().path(tenant_b, 1).exists()) == (False, True)
     assert redis.client().exists(live.live_key("shop-b"))
     assert last_entry("tenant.purged").object_id == "gift-shop"
     assert answer("purge_tenants") == []

@@ -1,8 +1,6 @@
 """`manage.py import_catalogue`: a feed into a tenant's catalogue, now."""
 
-import time
 from argparse import ArgumentTypeError
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,12 @@ from catalog.importing import running
 from catalog.importing.requests import get, request
 from catalog.importing.types import MAX_SHARE, NewImport
 from catalog.models import Import, Mode
+from imports.following import followed
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
 from tenants import actors, directory
 from tenants.types import TenantRef
 
-EVERY = 1.0
 _CHUNK = 1024 * 1024
 
 
@@ -59,7 +57,11 @@ class Command(OperatorCommand):
         names = ("format", "mode", "mapping", "source", "max_deleted_share")
         chosen = {name: options[name] for name in names}
         row = _requested(ref, feed, chosen)
-        row = _followed(ref, row.pk, self._tell if verbosity else lambda _: None)
+        number = row.pk
+        row = followed(
+            lambda progress: running.run_pending(ref, progress), lambda: get(ref, number),
+            self._tell if verbosity else lambda _: None,
+        )  # fmt: skip
         return {
             "id": row.pk, "status": row.status, "rows": row.rows, "created": row.created, "updated": row.updated,
             "unchanged": row.unchanged, "rejected": row.rejected, "deleted": row.deleted,
@@ -86,22 +88,3 @@ def _requested(tenant: TenantRef, feed: str, chosen: dict[str, Any]) -> Import:
             return request(tenant, NewImport(filename=path.name, **chosen), chunks, by=by)
     except OSError as error:
         raise DomainError("invalid", f"{feed} cannot be read: {error.strerror}.") from error
-
-
-def _followed(tenant: TenantRef, import_id: int, tell: Callable[[Import], None]) -> Import:
-    """Run what the tenant has to import until this import is over; another process may be at it."""
-    said = time.monotonic()
-
-    def progress(row: Import) -> None:
-        nonlocal said
-        if time.monotonic() - said >= EVERY:
-            said = time.monotonic()
-            tell(row)
-
-    while True:
-        running.run_pending(tenant, progress)
-        row = get(tenant, import_id)
-        if row.is_over:
-            return row
-        time.sleep(EVERY)
-        progress(row)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from catalog import storing
 from events import archive
+from imports import storing
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
 from recommendations import modelstore

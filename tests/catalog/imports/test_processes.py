@@ -17,8 +17,9 @@ from django.conf import settings
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
-from catalog import reading, storing, tasks
+from catalog import reading, tasks
 from catalog.importing import running as imports
+from catalog.importing.kind import FILES
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.catalog.imports.feeds import BOUNDARY, counts, csv_of, form, of, upload
@@ -92,7 +93,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     assert reading.count(tenant_a) == 6_300
     table = api_a.get(f"catalog/imports/{number}/errors.csv").body.decode().splitlines()
     assert [line.split(",")[0] for line in table[1:]] == [str(n) for n in range(6_002, 6_702)]
-    assert not storing.path(tenant_a, number).exists()
+    assert not FILES.path(tenant_a, number).exists()
 
 
 def test_many_rows_take_little_memory(
@@ -134,7 +135,7 @@ def test_a_large_upload_passes_through_either_server_in_little_memory(
         assert memory_of(process) - before < 60
         if server == "asgi":  # the other one ends the connection without having read
             assert sent(port, "rec_rw_000000000000_" + "0" * 48, body[:20_000_000]) == 401
-    [stored] = storing.home(tenant_a).iterdir()
+    [stored] = FILES.home(tenant_a).iterdir()
     assert stored.stat().st_size > 150_000_000
 
 

@@ -12,10 +12,13 @@ import pytest
 import redis.exceptions
 from django.db import OperationalError, connection
 
-from catalog import cards, items, storing, tasks
-from catalog.importing import running, scheduling, stepping, taking
+from catalog import cards, items, tasks
+from catalog.importing import running, taking
+from catalog.importing.kind import FILES
 from catalog.models import Import, ImportedItem, RejectedRow
 from catalog.types import Card, cards_key
+from imports import stepping
+from imports.kinds import Kind
 from recomengine.lib import redis as redis_client
 from recomengine.lib.postgres import held, is_held
 from tenants import tenancy
@@ -222,7 +225,7 @@ def test_whoever_lost_the_lock_and_not_its_life_stores_nothing_more(api_a: Api, 
 
 def test_beat_goes_on_with_what_nobody_runs(api_a: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(scheduling.queueing, "run_later", lambda tenant: asked.append(tenant.slug))
+    monkeypatch.setattr(Kind, "run_later", lambda _, tenant: asked.append(tenant.slug))
     tasks.tend_imports()
     assert asked == []
     upload(api_a, csv_of(range(600)))
@@ -310,17 +313,17 @@ def test_a_feed_that_breaks_deletes_nothing(api_a: Api, tenant_a: TenantRef) -> 
 
 def test_files_are_kept_for_those_who_may_go_on(api_a: Api, tenant_a: TenantRef, store: Path) -> None:
     completed = imported(api_a, tenant_a, csv_of(range(3)))["id"]
-    assert not storing.path(tenant_a, completed).exists()
+    assert not FILES.path(tenant_a, completed).exists()
     cancelled, waiting = upload(api_a, csv_of(range(3))), upload(api_a, csv_of(range(3)))
     api_a.post(f"catalog/imports/{cancelled}/cancel")
-    abandoned = storing.home(tenant_a) / "incoming-1"
+    abandoned = FILES.home(tenant_a) / "incoming-1"
     abandoned.write_bytes(b"x")
     age(tenant_a, 6)
     tasks.tidy_imports()
-    assert {path.name for path in storing.home(tenant_a).iterdir()} == {str(cancelled), str(waiting)}
+    assert {path.name for path in FILES.home(tenant_a).iterdir()} == {str(cancelled), str(waiting)}
     age(tenant_a, 2)
     tasks.tidy_imports()
-    assert {path.name for path in storing.home(tenant_a).iterdir()} == {str(waiting)}
+    assert {path.name for path in FILES.home(tenant_a).iterdir()} == {str(waiting)}
     answer = api_a.post(f"catalog/imports/{cancelled}/resume", {})
     assert (answer.status, answer.json["code"]) == (409, "file_gone")
 
@@ -331,7 +334,7 @@ def age(tenant: TenantRef, days: int) -> None:
         for row in Import.objects.filter(finished_at__isnull=False):
             row.finished_at -= timedelta(days=days)
             row.save()
-    for path in storing.home(tenant).iterdir():
+    for path in FILES.home(tenant).iterdir():
         then = path.stat().st_mtime - days * 86_400
         os.utime(path, (then, then))
 
@@ -348,7 +351,7 @@ def test_rejected_rows_are_kept_for_a_month(api_a: Api, tenant_a: TenantRef) -> 
 
 def test_a_file_that_is_gone_fails_the_import(api_a: Api, tenant_a: TenantRef) -> None:
     number = upload(api_a, csv_of(range(3)))
-    storing.discard(tenant_a, number)
+    FILES.discard(tenant_a, number)
     running.run_pending(tenant_a)
     assert of(api_a, number)["error"]["code"] == "file_gone"
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from catalog import storing, tasks
-from catalog.importing import queueing, running, scheduling
+from catalog import tasks
+from catalog.importing import running, scheduling
+from catalog.importing.kind import FILES
 from catalog.models import Import, RejectedRow, Source
+from imports.kinds import Kind
 from recomengine.lib import clock
 from tenants import tenancy
 from tenants.models import AuditEntry
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.smoke
 
 @pytest.fixture(autouse=True)
 def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queueing, "run_later", lambda _: None)
+    monkeypatch.setattr(Kind, "run_later", lambda *_: None)
 
 
 def source(feeds: FeedServer, **fields: Any) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def test_what_is_fetched_and_is_no_feed_fails(api_a: Api, tenant_a: TenantRef, f
     feeds.pages["/empty"] = b""
     for path, code in (("/feed.csv", "unknown_format"), ("/empty", "unknown_format")):
         assert ran(api_a, tenant_a, "catalog/imports", {"url": feeds.url(path)})["error"]["code"] == code
-    assert list(storing.home(tenant_a).iterdir()) == []
+    assert list(FILES.home(tenant_a).iterdir()) == []
 
 
 def test_a_cancelled_one_whose_file_is_gone_begins_anew(api_a: Api, tenant_a: TenantRef, feeds: FeedServer) -> None:
@@ -109,7 +111,7 @@ def test_a_cancelled_one_whose_file_is_gone_begins_anew(api_a: Api, tenant_a: Te
         tenant_a, lambda _: api_a.post(f"catalog/imports/{asked}/cancel") if next(steps) == 2 else None
     )  # fmt: skip
     assert counts(of(api_a, asked)) == (600, 0, 0, 400, 0)
-    storing.discard(tenant_a, asked)
+    FILES.discard(tenant_a, asked)
     feeds.pages["/feed.csv"] = csv_of(range(601))
     assert counts(ran(api_a, tenant_a, f"catalog/imports/{asked}/resume", {})) == (1, 0, 600, 0, 0)
     assert api_a.get(f"catalog/imports/{asked}/errors").json["results"] == []

@@ -3,10 +3,10 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from catalog.importing import requests
-from catalog.models import RejectedRow
+from imports import requesting
+from imports.kinds import Kind
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -15,17 +15,17 @@ _CHUNK: Final = 1000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def errors_csv(tenant: TenantRef, import_id: int) -> Iterator[bytes]:
+def errors_csv(kind: Kind[Any], tenant: TenantRef, import_id: int) -> Iterator[bytes]:
     """The table, a piece at a time; `not_found` is raised at once."""
-    found = requests.get(tenant, import_id)
-    return _table(tenant, found.pk)
+    found = requesting.get(kind, tenant, import_id)
+    return _table(kind, tenant, found.pk)
 
 
-def _table(tenant: TenantRef, import_id: int) -> Iterator[bytes]:
+def _table(kind: Kind[Any], tenant: TenantRef, import_id: int) -> Iterator[bytes]:
     yield _csv([COLUMNS])
     last = 0
     while True:
-        rows = RejectedRow.objects.filter(import_run=import_id, pk__gt=last).order_by("pk")
+        rows = kind.rejected._default_manager.filter(import_run=import_id, pk__gt=last).order_by("pk")
         with tenancy.use(tenant):
             chunk = list(rows.values_list("pk", *COLUMNS)[:_CHUNK])
         if not chunk:
@@ -41,5 +41,5 @@ def _csv(rows: list[tuple[object, ...]]) -> bytes:
 
 
 def _safe(value: object) -> object:
-    """A feed's text that a spreadsheet would take for a formula is kept from being one."""
+    """A file's text that a spreadsheet would take for a formula is kept from being one."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

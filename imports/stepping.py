@@ -6,12 +6,9 @@ from typing import Final
 
 from django.db import transaction
 
-from catalog.models import Import
+from imports.models import Import
 
-COUNTED: Final = (
-    "status", "format", "filename", "bytes_total", "bytes_read", "rows", "created", "updated", "unchanged", "rejected",
-    "deleted", "error_code", "error", "finished_at",
-)  # fmt: skip
+_SAVED: Final = ("status", "filename", "bytes_total", "bytes_read", "rows", "error_code", "error", "finished_at")
 
 
 class Cancelled(Exception):
@@ -29,11 +26,14 @@ def step(row: Import) -> Iterator[None]:
     Raises Cancelled before the block, or Overtaken if the import is not where `row` says: then somebody else runs it.
     """
     with transaction.atomic():
-        stored = Import.objects.select_for_update().filter(pk=row.pk).first()
-        expected = (Import.Status.RUNNING, row.rows, row.deleted)
-        if stored is None or (stored.status, stored.rows, stored.deleted) != expected:
+        stored = type(row)._default_manager.select_for_update().filter(pk=row.pk).first()
+        if stored is None or (stored.status, _place(stored)) != (Import.Status.RUNNING, _place(row)):
             raise Overtaken
         if stored.cancel_requested:
             raise Cancelled
         yield
-        row.save(update_fields=COUNTED)
+        row.save(update_fields=(*_SAVED, *row.results))
+
+
+def _place(row: Import) -> list[int]:
+    return [getattr(row, name) for name in row.position]
