@@ -119,8 +119,11 @@ _ENTRIES: Final = """
     ) SELECT kind, id, entry, at, n <= {history} AS is_history FROM numbered
       WHERE n <= {history} OR left(entry, 1) = 'p' AND nth_bought <= {bought} ORDER BY kind, id
 """
+# A union and no OR, which would have every event of the months looked at.
 _SOME: Final = """
-    AND (visitor_id = ANY({visitors}) OR visitor_id IN (SELECT visitor_id FROM {events} WHERE user_id = ANY({users})))
+    AND visitor_id IN (
+        SELECT unnest({visitors}::text[]) UNION SELECT visitor_id FROM {events} WHERE user_id = ANY({users})
+    )
 """
 _KINDS: Final = """
     ('v', CASE WHEN visitor_id = ANY({visitors}) THEN visitor_id END),

@@ -69,6 +69,7 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
         await project(slug, [*live_entries.refused(slug, error, request.path, context.now), *counted], mux)
         raise
     if not door.keep:
+        pace.take_back(slug, batch.events)
         return door.answer(outcome(batch, []), batch)
     stored = await store(caller.tenant, batch, writer)
     moved = projections.commands(caller.tenant, stored, batch, context.now)
