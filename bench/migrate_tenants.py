@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import date
 from importlib import invalidate_caches
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 import django
 import psycopg
@@ -46,16 +46,16 @@ class Migration(migrations.Migration):
 
 
 @contextmanager
-def database(server: str) -> Iterator[None]:
+def database(server: str, name: LiteralString = DATABASE) -> Iterator[None]:
     """A database of the bench's own, named in the environment of this process and of those it starts."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-        os.environ["DATABASE_URL"] = make_conninfo(server, dbname=DATABASE)
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+        os.environ["DATABASE_URL"] = make_conninfo(server, dbname=name)
         try:
             yield
         finally:
-            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

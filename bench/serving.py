@@ -25,6 +25,13 @@ from tenants.provisioning import create_tenant  # noqa: E402
 @contextmanager
 def serving(workers: int = 2) -> Iterator[int]:
     """The API's port, served by granian with some processes."""
+    with serving_processes(workers) as (port, _):
+        yield port
+
+
+@contextmanager
+def serving_processes(workers: int = 2) -> Iterator[tuple[int, list[int]]]:
+    """The API's port, and the numbers of the processes that serve it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     options = [
@@ -42,7 +49,8 @@ def serving(workers: int = 2) -> Iterator[int]:
     try:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             time.sleep(0.1)
-        yield port
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(server.pid)], check=True, capture_output=True)
+        yield port, [int(pid) for pid in listed.stdout.split()]
     finally:
         server.terminate()
         server.wait(20)

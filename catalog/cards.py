@@ -1,6 +1,6 @@
 """Items as the serving path reads them: one small record each in the Redis hash `{slug}:items`, keyed by `Item.id`.
 
-Beside it `{slug}:groups` tells the groups of those that are variants, by `item_id`.
+Beside it, by `item_id`, `{slug}:ids` tells the internal ids, and `{slug}:groups` the groups of those that are variants.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,14 @@ from django.db import connection, transaction
 from redis.client import Pipeline
 
 from catalog.models import Item
-from catalog.types import Card, cards_key, groups_key
+from catalog.types import Card, cards_key, groups_key, ids_key
 from recomengine.lib import redis
 from recomengine.lib.postgres import lock_until_commit
 from tenants import tenancy
 from tenants.types import TenantRef
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Card).decode
 _encode_json = msgspec.json.Encoder().encode
 _CHUNK: Final = 2000
 
@@ -62,11 +63,27 @@ def refresh(tenant: TenantRef, ids: Sequence[int]) -> None:
     with tenancy.use(tenant), transaction.atomic():
         lock_until_commit(cards_key(tenant.slug))
         found = _rows(ids)
+        gone = _former_ids(tenant, set(ids) - {item.pk for item in found})
+        names = [*gone, *(item.item_id for item in found)]
         pipeline = redis.client().pipeline(transaction=False)
         _put(pipeline, cards_key(tenant.slug), {str(item.pk): _encode(card(item)) for item in found}, map(str, ids))
         groups = {item.item_id: item.group_id for item in found if item.group_id}
-        _put(pipeline, groups_key(tenant.slug), groups, (item.item_id for item in found))
+        _put(pipeline, groups_key(tenant.slug), groups, names)
+        _put(pipeline, ids_key(tenant.slug), {item.item_id: item.pk for item in found}, names)
         pipeline.execute()
+
+
+def _former_ids(tenant: TenantRef, gone: Iterable[int]) -> list[str]:
+    """The `item_id`s that items which are gone had, unless they are other items' by now."""
+    pks, client = [str(pk) for pk in gone], redis.client()
+    if not pks:
+        return []
+    packed: list[bytes | None] = client.hmget(cards_key(tenant.slug), pks)  # type: ignore[assignment]
+    had = {_decode(card).item_id: pk.encode() for pk, card in zip(pks, packed, strict=True) if card}
+    if not had:
+        return []
+    now: list[bytes | None] = client.hmget(ids_key(tenant.slug), list(had))  # type: ignore[assignment]
+    return [item_id for (item_id, pk), known in zip(had.items(), now, strict=True) if known == pk]
 
 
 def _rows(ids: Sequence[int]) -> list[Row]:
@@ -91,9 +108,10 @@ def rebuild(tenant: TenantRef) -> int:
         stored = dict(Item.objects.values_list("pk", "item_id"))
     shown = {int(pk) for pk in redis.client().hkeys(cards_key(tenant.slug))}
     everything = sorted(stored.keys() | shown)
-    grouped = set(redis.client().hkeys(groups_key(tenant.slug)))
-    if gone := grouped - {item_id.encode() for item_id in stored.values()}:
-        redis.client().hdel(groups_key(tenant.slug), *gone)
+    known = {item_id.encode() for item_id in stored.values()}
+    for key in (groups_key(tenant.slug), ids_key(tenant.slug)):
+        if gone := set(redis.client().hkeys(key)) - known:
+            redis.client().hdel(key, *gone)
     for start in range(0, len(everything), _CHUNK):
         refresh(tenant, everything[start : start + _CHUNK])
     return len(stored)

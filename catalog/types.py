@@ -109,6 +109,11 @@ def cards_key(slug: str) -> str:
     return naming.key(slug, "items")
 
 
+def ids_key(slug: str) -> str:
+    """The hash of the internal ids (`Item.id`) by `item_id`."""
+    return naming.key(slug, "ids")
+
+
 def groups_key(slug: str) -> str:
     """The hash of the items that are variants: the group's id by `item_id`."""
     return naming.key(slug, "groups")

@@ -1,6 +1,6 @@
 """Events that no shopper caused. They are stored and listed with a flag; no training and no statistic counts them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -8,7 +8,7 @@ from typing import Final
 
 from crawleruseragents import is_crawler as is_known_crawler
 
-from events.types import EventIn
+from events.types import EventIn, EventRow
 
 CRAWLER: Final = "crawler"
 TOO_FAST: Final = "too_fast"
@@ -52,6 +52,13 @@ class Pace:
         if len(self._counts) > _REMEMBERED:
             self.forget()
         return count > MAX_PACE
+
+    def take_back(self, shop: str, events: Iterable[Sequence[EventRow]]) -> None:
+        """Uncount events that were not stored: they are sent again, for minutes while the store is away."""
+        for first, *_ in events:
+            stretch = shop, first.visitor_id, int(first.occurred_at.timestamp()) // PACE_SECONDS
+            if first.flag != CRAWLER and self._counts.get(stretch, 0) > 0:
+                self._counts[stretch] -= 1
 
     def forget(self) -> None:
         """Begin to count anew."""

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from events import archive, archiving, history, identities
+from events import archive, archiving, history, identities, live_entries, trending
 from events.models import ArchivedMonth, Erasure
 from events.subjects import Subject, checked, digest_of, of_subject
 from recomengine.lib import clock
@@ -37,7 +37,7 @@ def erase(tenant: TenantRef, identifier: str, *, by: Actor) -> Erasure:
             row = _begin(tenant, checked(identifier))
         audit.record(by, "visitor.erased", ("erasure", str(row.pk)), owner, after={"events": row.events})
     try:
-        history.rewrite(tenant, Subject.of(row).visitors, [identifier])
+        _forget_in_redis(tenant, Subject.of(row))
         current_app.send_task(TASK, args=[tenant.slug])
     except (RedisError, OperationalError) as error:  # the periodic task goes on with it
         log.warning("erasure waits", tenant=tenant.slug, erasure=row.pk, error=type(error).__name__)
@@ -101,8 +101,8 @@ def go_on(tenant: TenantRef) -> None:
 def _finish(tenant: TenantRef, row: Erasure) -> None:
     if Subject.of(row).own is None:
         _erase_browsers(tenant, row)
-    subject = Subject.of(row)
-    history.rewrite(tenant, subject.visitors, [subject.id, *subject.users])
+    _forget_in_redis(tenant, Subject.of(row))
+    trending.rebuild(tenant)
     for archived in archive.months(tenant):
         if row.archived_until is None or archived.month > row.archived_until:
             _erase_archived(tenant, row, archived)
@@ -110,6 +110,12 @@ def _finish(tenant: TenantRef, row: Erasure) -> None:
     with tenancy.use(tenant):
         row.save(update_fields=["completed_at", "subject"])
     log.info("visitor erased", tenant=tenant.slug, erasure=row.pk, events=row.events, archived=row.archived_events)
+
+
+def _forget_in_redis(tenant: TenantRef, subject: Subject) -> None:
+    """Histories of all whom it concerns are written anew from what is left; the live stream just loses its entries."""
+    history.rewrite(tenant, subject.visitors, [subject.id, *subject.users])
+    live_entries.forget(tenant.slug)
 
 
 def _erase_browsers(tenant: TenantRef, row: Erasure) -> None:

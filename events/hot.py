@@ -24,7 +24,7 @@ from recomengine.lib.asgi import Request, Response, json_response
 from recomengine.lib.errors import DomainError
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable, ReplyError
 from tenants import quotas
-from tenants.types import Caller, LiveState, Scope
+from tenants.types import Caller, LiveState, Scope, TenantRef
 
 log = structlog.get_logger(__name__)
 
@@ -61,21 +61,31 @@ async def post(request: Request, caller: Caller, state: LiveState, writer: Write
     if not caller.allows(Scope.TRACK):
         raise DomainError("forbidden", f"{caller.title} may not send events.")
     quotas.check(caller.tenant, state)
-    door, context = DOORS[request.path], context_of(request, caller)
-    slug, now = caller.tenant.slug, context.now
+    door, context, slug = DOORS[request.path], context_of(request, caller), caller.tenant.slug
     try:
         batch = door.read(request, context)
     except DomainError as error:
-        counted = tallies.commands(slug, {f"refused:{error.code}": 1}, now)
-        await project(slug, [*live_entries.refused(slug, error, request.path, now), *counted], mux)
+        counted = tallies.commands(slug, {f"refused:{error.code}": 1}, context.now)
+        await project(slug, [*live_entries.refused(slug, error, request.path, context.now), *counted], mux)
         raise
     if not door.keep:
         return door.answer(outcome(batch, []), batch)
-    stored = await writer.write(caller.tenant.schema, batch.events) if batch.events else []
-    moved = projections.commands(caller.tenant, stored, batch, now)
-    moved += live_entries.commands(slug, stored, batch, door=request.path, now=now, watched_until=state.watched_until)
+    stored = await store(caller.tenant, batch, writer)
+    moved = projections.commands(caller.tenant, stored, batch, context.now)
+    moved += live_entries.commands(
+        slug, stored, batch, door=request.path, now=context.now, watched_until=state.watched_until
+    )
     await project(slug, moved, mux)
     return door.answer(outcome(batch, stored), batch)
+
+
+async def store(tenant: TenantRef, batch: Batch, writer: Writer) -> Sequence[Event]:
+    """Those of the events that are no duplicates, committed."""
+    try:
+        return await writer.write(tenant.schema, batch.events) if batch.events else []
+    except Exception:
+        pace.take_back(tenant.slug, batch.events)  # what is sent again is no faster for it
+        raise
 
 
 async def project(slug: str, commands: Sequence[Command], mux: RedisMux) -> None:

@@ -91,6 +91,8 @@ def from_rows(rows: Sequence[msgspec.Raw | bytes], context: Context) -> Batch:
     for index, raw in enumerate(rows):
         try:
             event = decode(raw)
+            if event.occurred_at is None:  # those of a batch happened in the order in which they stand
+                event.occurred_at = context.now + timedelta(microseconds=index)
             for step in STEPS:
                 step(event, context)
         except Drop as drop:

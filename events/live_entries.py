@@ -4,7 +4,7 @@ While somebody watches, all that comes in is added; otherwise only what was refu
 why. Nothing of it is a fact: the stream ends with Redis, and a day after the last entry.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -13,7 +13,7 @@ import msgspec
 
 from events.ingest import RAW_KEPT, Batch
 from events.types import EventIn, EventRow
-from recomengine.lib import naming
+from recomengine.lib import naming, redis
 from recomengine.lib.decoding import Rejection
 from recomengine.lib.errors import DomainError
 
@@ -38,6 +38,11 @@ Entry = dict[str, Any]
 
 def stream_key(slug: str) -> str:
     return naming.key(slug, "stream")
+
+
+def forget(slug: str) -> None:
+    """Empty a tenant's stream, whoever is in it: an event that was rejected may name somebody anywhere."""
+    redis.client().delete(stream_key(slug))
 
 
 def commands(
@@ -136,3 +141,10 @@ def taken(event: Sequence[EventRow], outcome: str) -> Entry:
     entry |= {name: value for name in names if (value := getattr(first, name)) is not None}
     items = [row.item_id for row in event[:MAX_LINES] if row.item_id is not None]
     return entry | ({"items": items, "lines": len(event)} if items else {})
+
+
+def of_visitors(slug: str, ids: Collection[str]) -> list[Entry]:
+    """The events in the stream that name one of these ids as visitor or user."""
+    entries: Any = redis.client().xrange(stream_key(slug))
+    events = (event for _, fields in entries for event in msgspec.json.decode(fields[FIELD.encode()])["events"])
+    return [event for event in events if event.get("visitor_id") in ids or event.get("user_id") in ids]

@@ -10,7 +10,7 @@ import msgspec
 from django.db import transaction
 from psycopg import sql
 
-from events import archive, history, identities
+from events import archive, history, identities, live_entries
 from events.subjects import Subject, checked, digest_of, of_subject
 from recomengine.lib import clock, redis
 from recomengine.lib.errors import DomainError
@@ -120,6 +120,9 @@ def _in_redis(tenant: TenantRef, subject: Subject) -> dict[str, Any]:
     """What Redis holds of the id as a visitor and as a user, by the keys' names."""
     names = history.keys_of(tenant.slug, [subject.id, *subject.own_browsers], [subject.id])
     found = {name: _value(name) for name in names}
+    found[live_entries.stream_key(tenant.slug)] = live_entries.of_visitors(
+        tenant.slug, {subject.id, *subject.own_browsers}
+    )
     return {name: value for name, value in found.items() if value}
 
 

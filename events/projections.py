@@ -7,20 +7,23 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from events import content_ids, history, tallies
+from events import content_ids, history, moving, tallies, trending
 from events.ingest import Batch
 from events.types import EventRow
 from tenants import quotas
 from tenants.types import TenantRef
 
-Command = tuple[str | int | float, ...]
+Command = moving.Command
 
 
 def commands(tenant: TenantRef, stored: Sequence[Sequence[EventRow]], batch: Batch, now: datetime) -> list[Command]:
     """The commands for a request's outcome: `stored` are those of the batch's events that are no duplicates."""
     trusted = [event for event in stored if event[0].flag is None]
-    moved: list[Command] = [*history.commands(tenant.slug, trusted, now)]
+    moved: list[Command] = []
     if stored:
+        people, interest = history.people(trusted, now), trending.interest(trusted)
+        # What is flagged moves nothing, and counts as moved: the store holds it as well.
+        moved.append(moving.command(tenant, people, now, interest, len(stored)))
         moved.append(quotas.counted(tenant, len(stored), now))
     return moved + tallies.commands(tenant.slug, counts(stored, batch), now)
 

@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from events import erasing, partitions, retention, tallies
+from events import erasing, partitions, repair, retention, tallies
 from events.importing import running
 from events.importing.kind import EVENTS
 from recomengine.lib import clock
@@ -57,6 +57,16 @@ def _go_on_erasing(tenant: TenantRef) -> None:
 def keep_tallies() -> None:
     """Keep every tenant's counts of events in PostgreSQL."""
     directory.for_each(tallies.keep)
+
+
+@shared_task(name="events.repair")
+def repair_projections() -> None:
+    """Make good what Redis lost of the events that are stored."""
+    directory.for_each(_repair)
+
+
+def _repair(tenant: TenantRef) -> None:
+    repair.repair(tenant)
 
 
 @shared_task(name=EVENTS.task)

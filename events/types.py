@@ -1,7 +1,7 @@
 """Events as they come in, and as they are stored."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, NamedTuple
@@ -15,6 +15,8 @@ from recomengine.lib.fields import Currency, Identifier, Instant, check_amount
 
 MAX_BATCH = 100
 HISTORY_LENGTH = 20
+BOUGHT_LENGTH = 100
+HISTORY_KEPT = timedelta(days=90)
 MAX_LINES = 2_000
 MAX_PROPERTIES_BYTES = 8_192
 
@@ -111,10 +113,33 @@ class Accepted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def visitor_key(slug: str, visitor_id: str) -> str:
-    """The list of what a visitor did lately (see `events.history`)."""
-    return naming.key(slug, "h", "v", visitor_id)
+    """What a visitor did lately (see `events.history`)."""
+    return naming.key(slug, "history", "v", visitor_id)
 
 
 def user_key(slug: str, user_id: str) -> str:
-    """The list of what a logged-in user did lately."""
-    return naming.key(slug, "h", "u", user_id)
+    """What a logged-in user did lately, and the browsers that are the user's alone."""
+    return naming.key(slug, "history", "u", user_id)
+
+
+def bought_by_visitor_key(slug: str, visitor_id: str) -> str:
+    return naming.key(slug, "bought", "v", visitor_id)
+
+
+def bought_by_user_key(slug: str, user_id: str) -> str:
+    return naming.key(slug, "bought", "u", user_id)
+
+
+def owner_key(slug: str, visitor_id: str) -> str:
+    """Whose a browser is: the one user who was ever seen on it; "" once there were several."""
+    return naming.key(slug, "owner", visitor_id)
+
+
+def trend_key(slug: str, *parts: str) -> str:
+    """The sorted set of the items that gain interest (see `events.trending`)."""
+    return naming.key(slug, "trend", *parts)
+
+
+def trending_key(slug: str, *parts: str) -> str:
+    """The hash that says how the trend is measured."""
+    return naming.key(slug, "trending", *parts)

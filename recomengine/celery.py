@@ -24,4 +24,5 @@ app.conf.beat_schedule = {
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
     "enforce-event-retention": {"task": "events.enforce_retention", "schedule": timedelta(days=1)},
     "tend-erasures": {"task": "events.tend_erasures", "schedule": timedelta(minutes=10)},
+    "repair-projections": {"task": "events.repair", "schedule": timedelta(minutes=1)},
 }

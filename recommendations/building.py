@@ -15,7 +15,6 @@ from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES, Catal
 from recommendations.modelstore import SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
-TRENDING_OVER: Final = timedelta(days=14)  # beyond that an event weighs under 4 %, and its shoppers are not "lately"
 Report = dict[str, Any]
 Progress = Callable[[str], None]
 Run = Callable[[str, ibis.Table], ibis.Table]
@@ -109,8 +108,7 @@ def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:
 def _lists(interactions: ibis.Table) -> ibis.Table:
     """The whole-shop lists, each under its strategy's name."""
     popular = popularity.popular(_last(interactions, POPULAR_OVER))
-    trending = popularity.trending(_last(interactions, TRENDING_OVER))
-    return _named("popular", popular).union(_named("trending", trending))
+    return _named("popular", popular)
 
 
 def _named(strategy: str, ranking: ibis.Table) -> ibis.Table:

@@ -3,7 +3,7 @@
 import structlog
 
 from catalog import cards
-from events import history
+from events import history, trending
 from recommendations import placements, publishing
 from tenants import live
 from tenants.types import TenantRef
@@ -17,12 +17,13 @@ def is_needed(tenant: TenantRef) -> bool:
 
 
 def restore(tenant: TenantRef) -> None:
-    """Write items, histories, placements and the live model anew, then the mark that a loss takes away with all else.
+    """Write items, histories, trend, placements and the live model anew, then the mark that a loss takes away as well.
 
     The pointer alone would not tell: a training that is published after a loss sets it, and restores nothing else.
     """
     cards.rebuild(tenant)
     history.rebuild(tenant)
+    trending.rebuild(tenant)
     placements.publish(tenant)
     publishing.republish(tenant)
     live.mark_whole(tenant.slug)

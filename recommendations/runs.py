@@ -14,7 +14,7 @@ TITLES: Final[Mapping[str, str]] = {
     "baskets": "Bought together, product page",
     "carts": "Bought together, cart",
     "similar": "Similar in content",
-    "lists": "Trending and popular",
+    "lists": "Popular",
 }
 
 

@@ -12,37 +12,23 @@ from typing import Any, Final
 
 import msgspec
 
-from catalog.types import Card, cards_key, groups_key
-from events.types import HISTORY_LENGTH, user_key, visitor_key
+from catalog.types import Card, cards_key, groups_key, ids_key
+from events.interest import HALF_LIFE
+from events.types import trend_key, trending_key
 from recomengine.lib.errors import DomainError
+from recommendations import scripts
 from recommendations.algorithms.scoring import merge
 from recommendations.packing import SCALE, unpack
-from recommendations.strategies import STRATEGIES, Anchors, Strategy
+from recommendations.scripts import Command
+from recommendations.strategies import RECENT, STRATEGIES, TREND, Anchors, Strategy
 from recommendations.types import Candidate, PlacementConfig, Query, Slate, table_key
 
-Command = tuple[str | bytes | int, ...]
 Reply = Any
 Reads = Generator[Sequence[Command], Sequence[Reply], Slate]
 
 SPARE: Final = 20  # candidates read beyond the limit, for those that may not be shown
+TRENDING: Final = 200  # items of the trend that are looked at
 _decode_card = msgspec.msgpack.Decoder(Card).decode
-
-# KEYS: the table, then the histories to join. Answers the distinct entries, newest first, and their neighbour lists.
-NEIGHBOURS_OF_HISTORY: Final = """
-local entries, ids, seen = {}, {}, {}
-for k = 2, #KEYS do
-  for _, entry in ipairs(redis.call('LRANGE', KEYS[k], 0, ARGV[1] - 1)) do
-    local id = string.sub(entry, 2)
-    if not seen[id] and #ids < tonumber(ARGV[1]) then
-      seen[id] = true
-      entries[#entries + 1] = entry
-      ids[#ids + 1] = id
-    end
-  end
-end
-if #ids == 0 then return {{}, {}} end
-return {entries, redis.call('HMGET', KEYS[1], unpack(ids))}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +42,54 @@ class Step:
     @property
     def reads_history(self) -> bool:
         """Whether the anchors come with the reply: ([entry, …], [list, …])."""
-        return self.command[0] == "EVAL"
+        return self.strategy.needs_model and self.command[0] == "EVAL"
 
 
 def slate(slug: str, query: Query, placement: PlacementConfig, version: str | None, now: float) -> Reads:
-    """The items to show. Yields commands, takes replies, returns the slate; `now` is in Unix seconds."""
+    """The items to show. Yields commands, takes replies, returns the slate; `now` is in Unix seconds.
+
+    Without a model (`version` None) the strategies that need none still answer.
+    """
     cascade = cascade_of(query, placement)
-    answer = Slate(placement.key, cascade[0].name, version, empty_reason="no_candidates")
+    answer = Slate(placement.key, cascade[0].name, version, empty_reason="no_candidates" if version else "no_model")
     limit = query.limit or placement.limit
-    if version is None:
-        answer.empty_reason = "no_model"
-        return answer
     steps = plan(slug, query, cascade, version)
     if not steps:
-        answer.empty_reason = "no_context"
+        answer.empty_reason = "no_context" if version else "no_model"
         return answer
     at_hand = (*query.items, *query.session_items)
-    reads_groups = placement.one_per_group and bool(at_hand)
-    replies = yield [step.command for step in steps] + [("HMGET", groups_key(slug), *at_hand)] * reads_groups
-    groups = Groups(replies[-1] if reads_groups else ()) if placement.one_per_group else None
-    replies = replies[: len(steps)]
-    hidden = {*query.exclude, *at_hand, *histories(steps, replies)}
-    proposed = candidates(steps, replies)
+    about = bought_command(slug, query, now) + groups_command(slug, placement, at_hand)
+    replies = yield [step.command for step in steps] + about
+    of_steps, bought = replies[: len(steps)], replies[len(steps)] if is_known(query) else ()
+    groups = Groups(replies[-1] if placement.one_per_group and at_hand else ()) if placement.one_per_group else None
+    known = {*histories(steps, of_steps), *(item.decode() for item in bought)}
+    gate = Gate({*query.exclude, *at_hand}, known, groups, now)
+    proposed = candidates(steps, of_steps, now)
     while len(answer.items) < limit and (chunk := list(islice(proposed, limit - len(answer.items) + SPARE))):
         (cards,) = yield [("HMGET", cards_key(slug), *(candidate.item for candidate in chunk))]
-        answer.items += islice(showable(chunk, cards, hidden, groups, now), limit - len(answer.items))
+        answer.items += islice(showable(chunk, cards, gate), limit - len(answer.items))
         answer.empty_reason = "nothing_available"
     answer.cold = all(STRATEGIES[candidate.source].anchors is Anchors.NONE for candidate, _, _ in answer.items)
     if answer.items:
         answer.empty_reason = None
     return answer
+
+
+def is_known(query: Query) -> bool:
+    """Whether the query names a visitor or a user."""
+    return bool(query.visitor_id or query.user_id)
+
+
+def bought_command(slug: str, query: Query, now: float) -> list[Command]:
+    """The read of what the visitor or user bought lately; it is not recommended again."""
+    if not is_known(query):
+        return []
+    return [scripts.bought(slug, ids_key(slug), query.visitor_id or "", query.user_id or "", now)]
+
+
+def groups_command(slug: str, placement: PlacementConfig, at_hand: Sequence[str]) -> list[Command]:
+    """The read of the variants' groups of the items at hand."""
+    return [("HMGET", groups_key(slug), *at_hand)] if placement.one_per_group and at_hand else []
 
 
 def cascade_of(query: Query, placement: PlacementConfig) -> list[Strategy]:
@@ -99,20 +103,36 @@ def cascade_of(query: Query, placement: PlacementConfig) -> list[Strategy]:
     return [STRATEGIES[name] for name in (ordered if query.fill else ordered[:1])]
 
 
-def plan(slug: str, query: Query, cascade: Sequence[Strategy], version: str) -> list[Step]:
+def plan(slug: str, query: Query, cascade: Sequence[Strategy], version: str | None) -> list[Step]:
     """The reads that the cascade needs; a strategy without anything to start from is left out."""
     steps = []
     for strategy in cascade:
         anchors = anchors_of(strategy, query)
-        table = table_key(slug, version, strategy.table_for(len(anchors)))
-        if strategy.anchors is Anchors.NONE:
-            steps.append(Step(strategy, (), ("HMGET", table, strategy.name)))
-        elif anchors:
-            steps.append(Step(strategy, anchors, ("HMGET", table, *anchors)))
-        elif strategy.anchors is not Anchors.ITEMS and (keys := history_keys(slug, query)):
-            count = min(strategy.max_anchors, HISTORY_LENGTH)
-            steps.append(Step(strategy, (), ("EVAL", NEIGHBOURS_OF_HISTORY, 1 + len(keys), table, *keys, count)))
+        command = command_of(slug, query, strategy, anchors, version)
+        if command is not None:
+            steps.append(Step(strategy, anchors, command))
     return steps
+
+
+def command_of(
+    slug: str, query: Query, strategy: Strategy, anchors: Sequence[str], version: str | None
+) -> Command | None:
+    """What reads the strategy's proposals; None without anything to start from, or without a model it needs."""
+    visitor, user = query.visitor_id or "", query.user_id or ""
+    if strategy.table == TREND:
+        return scripts.trend(ids_key(slug), trend_key(slug), trending_key(slug), TRENDING)
+    if strategy.table == RECENT:
+        return scripts.recent(slug, ids_key(slug), visitor, user) if is_known(query) else None
+    if version is None:
+        return None
+    table = table_key(slug, version, strategy.table_for(len(anchors)))
+    if strategy.anchors is Anchors.NONE:
+        return ("HMGET", table, strategy.name)
+    if anchors:
+        return ("HMGET", table, *anchors)
+    if strategy.anchors is not Anchors.ITEMS and is_known(query):
+        return scripts.neighbours_of_history(slug, table, visitor, user, strategy.max_anchors)
+    return None
 
 
 def anchors_of(strategy: Strategy, query: Query) -> tuple[str, ...]:
@@ -124,11 +144,6 @@ def anchors_of(strategy: Strategy, query: Query) -> tuple[str, ...]:
     return ()
 
 
-def history_keys(slug: str, query: Query) -> list[str]:
-    keys = [visitor_key(slug, query.visitor_id)] if query.visitor_id else []
-    return [*keys, user_key(slug, query.user_id)] if query.user_id else keys
-
-
 def histories(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[str]:
     """The items of the histories that were read: what the visitor knows is not recommended."""
     for step, reply in zip(steps, replies, strict=True):
@@ -136,17 +151,50 @@ def histories(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[str]:
             yield from (entry[1:].decode() for entry in reply[0])
 
 
-def candidates(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[Candidate]:
-    """Every strategy's proposals, best first, each item once; a strategy is only scored when its turn comes."""
+def candidates(steps: Sequence[Step], replies: Sequence[Reply], now: float) -> Iterator[Candidate]:
+    """Every strategy's proposals, best first, each item once; a strategy is only scored when its turn comes.
+
+    A strategy that repeats what the visitor knows may propose what an earlier one did, which is not shown for that.
+    """
     taken: set[int] = set()
     for step, reply in zip(steps, replies, strict=True):
-        anchors, lists = step.anchors, reply
-        if step.reads_history:
-            anchors, lists = tuple(entry[1:].decode() for entry in reply[0]), reply[1]
-        for candidate in proposals(step.strategy, anchors, lists):
-            if candidate.item not in taken:
+        for candidate in proposals_of(step, reply, now):
+            if candidate.item not in taken or step.strategy.repeats:
                 taken.add(candidate.item)
                 yield candidate
+
+
+def proposals_of(step: Step, reply: Reply, now: float) -> Iterator[Candidate]:
+    """One strategy's candidates from the reply to its command."""
+    if step.strategy.table == TREND:
+        return trending(step.strategy, reply, now)
+    if step.strategy.table == RECENT:
+        return recent(step.strategy, reply)
+    if step.reads_history:
+        return proposals(step.strategy, tuple(entry[1:].decode() for entry in reply[0]), reply[1])
+    return proposals(step.strategy, step.anchors, reply)
+
+
+def trending(strategy: Strategy, reply: Reply, now: float) -> Iterator[Candidate]:
+    """The trend's items that are in the catalogue; the evidence is their interest as it has faded until now."""
+    found, numbers, landmark = reply
+    scores = [float(score) for score in found[1::2]]
+    fresh = 2.0 ** ((float(landmark) - now) / HALF_LIFE.total_seconds())
+    for number, score in zip(numbers, scores, strict=True):
+        if number is not None:
+            yield Candidate(
+                int(number), score / scores[0] * SCALE, strategy.name, strategy.reason, None, round(score * fresh)
+            )
+
+
+def recent(strategy: Strategy, reply: Reply) -> Iterator[Candidate]:
+    """The items of a history, newest first, those that were looked at before those that were only bought or carted."""
+    entries, numbers = reply
+    looked_at = [number for entry, number in zip(entries, numbers, strict=True) if entry[:1] in b"vc"]
+    newest = [number for number in dict.fromkeys((*looked_at, *numbers)) if number is not None]
+    for place, number in enumerate(newest):
+        score = SCALE * (len(newest) - place) / len(newest)
+        yield Candidate(int(number), score, strategy.name, strategy.reason, None, 1)
 
 
 def proposals(strategy: Strategy, anchors: Sequence[str], lists: Sequence[bytes | None]) -> Iterator[Candidate]:
@@ -176,17 +224,33 @@ class Groups:
         return not met
 
 
+class Gate:
+    """What may be shown in a slate: never what is `hidden` or unavailable, what is `known` only by who repeats it."""
+
+    def __init__(self, hidden: set[str], known: set[str], groups: Groups | None, now: float) -> None:
+        self._hidden, self._known, self._groups, self._now = hidden, known, groups, now
+
+    def admits(self, candidate: Candidate, card: Card) -> bool:
+        """Whether the candidate is shown, of a group only the first; it is hidden from then on."""
+        if not card.is_showable(self._now) or card.item_id in self._hidden:
+            return False
+        if card.item_id in self._known and not STRATEGIES[candidate.source].repeats:
+            return False
+        if self._groups is not None and not self._groups.is_first(card.group_id):
+            return False
+        self._hidden.add(card.item_id)
+        return True
+
+
 def showable(
-    chunk: Sequence[Candidate], cards: Sequence[bytes | None], hidden: set[str], groups: Groups | None, now: float
+    chunk: Sequence[Candidate], cards: Sequence[bytes | None], gate: Gate
 ) -> Iterator[tuple[Candidate, str, bytes]]:
-    """The candidates that may be shown, with item id and product JSON; of a group only the first."""
+    """The candidates that may be shown, with item id and product JSON."""
     for candidate, packed in zip(chunk, cards, strict=True):
         if packed is None:  # deleted since the model was built
             continue
         card = _decode_card(packed)
-        if not card.is_showable(now) or card.item_id in hidden:
-            continue
-        if groups is None or groups.is_first(card.group_id):
+        if gate.admits(candidate, card):
             yield candidate, card.item_id, card.product
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+LISTS: Final = "lists"  # the table whose fields are whole-shop lists, one per strategy
+TREND: Final = "trend"  # no table of a model: what Redis adds up as events come in
+RECENT: Final = "recent"  # nor this: the histories themselves
+
 
 class Anchors(StrEnum):
     """What a strategy starts from."""
@@ -21,6 +25,7 @@ class Strategy:
     """A recipe. `decay` is the τ of `e^(-p/τ)`, the weight of the p-th newest anchor (infinite: all alike).
 
     `reason` is the stable code of its evidence; `sentence` says it to a merchant, with `count` and `because_of`.
+    `repeats`: it shows what the visitor knows, which the others leave out.
     """
 
     name: str
@@ -33,6 +38,12 @@ class Strategy:
     decay: float = math.inf
     max_anchors: int = 10
     basket_table: str = ""  # read instead of `table` when there are several anchors
+    repeats: bool = False
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it reads a table of a model, which has to be trained first."""
+        return self.table not in {TREND, RECENT}
 
     def table_for(self, anchors: int) -> str:
         return self.basket_table if self.basket_table and anchors > 1 else self.table
@@ -40,8 +51,6 @@ class Strategy:
     def weight(self, position: int) -> float:
         return math.exp(-position / self.decay)
 
-
-LISTS: Final = "lists"  # the table whose fields are whole-shop lists, one per strategy
 
 STRATEGIES: Final[Mapping[str, Strategy]] = {
     strategy.name: strategy
@@ -72,11 +81,15 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
         ),
         Strategy(
             "trending", "Trending", "What gains most interest in the shop these days.",
-            LISTS, Anchors.NONE, "trending", "{count} shoppers chose this in the last two weeks",
+            TREND, Anchors.NONE, "trending", "Lately as much interest as {count} views of this moment",
         ),
         Strategy(
             "popular", "Popular", "What most shoppers choose.",
             LISTS, Anchors.NONE, "popular", "{count} shoppers chose this in the last three months",
+        ),
+        Strategy(
+            "recently_viewed", "Recently viewed", "What the visitor looked at last, newest first.",
+            RECENT, Anchors.HISTORY, "recently_viewed", "Looked at lately", max_anchors=20, repeats=True,
         ),
     )
 }  # fmt: skip

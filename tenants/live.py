@@ -18,6 +18,7 @@ from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
 from tenants.types import LiveState
 
 MAX_AGE: Final = 0.5
+LAYOUT: Final = b"2"  # of what Redis holds; what an older version left is restored as if it were lost
 
 
 def live_key(slug: str) -> str:
@@ -46,11 +47,11 @@ def watching(slug: str, until: int) -> tuple[str | int, ...]:
 
 def mark_whole(slug: str) -> None:
     """Note that Redis holds everything of the tenant; a flush takes the note away with the rest."""
-    redis.client().hset(live_key(slug), "whole", 1)
+    redis.client().hset(live_key(slug), "whole", LAYOUT)
 
 
 def is_whole(slug: str) -> bool:
-    return redis.client().hexists(live_key(slug), "whole") is True
+    return redis.client().hget(live_key(slug), "whole") == LAYOUT
 
 
 class LiveStates:

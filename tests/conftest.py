@@ -14,6 +14,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
 from events import hot as events_hot
+from events import trending
 from recomengine.lib import redis
 from recomengine.settings import broker
 from recommendations import placements
@@ -60,6 +61,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.IMPORT_STORE = Path(tmp_path_factory.mktemp("imports"))
     settings.EVENT_ARCHIVE = str(tmp_path_factory.mktemp("archive"))
     redis.client.cache_clear()
+    trending.UNDER_WAY = 0.0  # type: ignore[misc]  # no request is under way while a test rebuilds
 
 
 @pytest.fixture(scope="session")

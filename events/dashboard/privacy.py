@@ -47,7 +47,13 @@ def page(request: PageRequest, shop: Shop) -> HttpResponse:
 @require_POST
 @shop_page
 def export(request: PageRequest, shop: Shop) -> HttpResponseBase:
-    parts = personal_data.export(shop.tenant, request.POST.get("id", ""), by=actor_of(request))
+    try:
+        parts = personal_data.export(shop.tenant, request.POST.get("id", ""), by=actor_of(request))
+    except DomainError as error:
+        if error.code == "not_found":
+            raise
+        messages.error(request, str(error))
+        return redirect("privacy")
     return download(request, parts, personal_data.filename(shop.tenant), "application/json")
 
 

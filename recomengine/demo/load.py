@@ -13,7 +13,7 @@ import msgspec
 
 from catalog import items as catalog
 from catalog.types import MAX_BATCH
-from events import history, ingest, store
+from events import history, ingest, store, trending
 from recomengine.demo import gift_shop, home_goods
 from recomengine.demo.shops import GIFT_SHOP, HOME_GOODS
 from recomengine.lib import clock
@@ -49,6 +49,7 @@ def load(tenant: TenantRef, progress: Progress) -> None:
     load_events(tenant, source.events(now), now, progress)
     training.train(tenant, lambda doing: progress(f"{tenant.slug}: training, {doing}"))
     history.rebuild(tenant)
+    trending.rebuild(tenant)
     live.mark_whole(tenant.slug)
 
 

@@ -10,6 +10,6 @@ gives; the same expression runs on any Ibis backend with window functions.
 | `coview`     | the gap-decayed item-item table behind `session`, `for_you` and `also_viewed`       |
 | `baskets`    | frequently bought together, with support, confidence and lift as evidence           |
 | `content`    | similar items by their text, and lists for items nobody has seen yet                |
-| `popularity` | popular and trending items                                                          |
+| `popularity` | popular items                                                                       |
 | `scoring`    | the serving-time merge of neighbour lists (no table engine involved)                |
 """

@@ -1,14 +1,13 @@
-"""Popular and trending items."""
+"""Popular items; what is trending is added up as events come in (`events.trending`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 import ibis
 
+from events.interest import EVENT_WEIGHTS
 from recommendations.algorithms.ranking import rank_items
-from recommendations.algorithms.types import EVENT_WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +18,7 @@ class PopularParams:
     k: int = 200
 
 
-@dataclass(frozen=True, slots=True)
-class TrendingParams:
-    """`half_life`: age at which an event counts half. `k`: items kept."""
-
-    half_life: timedelta = timedelta(days=3)
-    k: int = 200
-
-
 POPULAR: Final = PopularParams()
-TRENDING: Final = TrendingParams()
 
 
 def popular(
@@ -43,31 +33,6 @@ def popular(
     per_visitor = weighted.group_by("item", "visitor").agg(score=weighted.weight.sum())
     capped = ibis.least(per_visitor.score, params.visitor_cap)
     return rank_items(per_visitor.group_by("item").agg(score=capped.sum(), count=per_visitor.count()), params.k)
-
-
-def trending(
-    interactions: ibis.Table, params: TrendingParams = TRENDING, weights: Mapping[str, float] = EVENT_WEIGHTS
-) -> ibis.Table:
-    """Rank items (RANKING) by forward-decayed interactions (INTERACTIONS).
-
-    score = Σ weight · 2^((t - L)/half-life) with the landmark L at the newest event, so scores lie in (0, Σ weight].
-    Another landmark multiplies every score by the same factor (`forward_weight(1, L, ...)`): the order is exact at any
-    moment. `count`: distinct visitors. Source: Cormode, Shkapenyuk, Srivastava, Xu, "Forward Decay", ICDE 2009.
-    """
-    weighted = _weighted(interactions, weights)
-    age = weighted.occurred_at.max().as_scalar().epoch_seconds() - weighted.occurred_at.epoch_seconds()
-    decay = ibis.literal(2.0) ** (-age / params.half_life.total_seconds())
-    decayed = weighted.select("item", "visitor", weight=weighted.weight * decay)
-    scores = decayed.group_by("item").agg(score=decayed.weight.sum(), count=decayed.visitor.nunique())
-    return rank_items(scores, params.k)
-
-
-def forward_weight(weight: float, at: datetime, landmark: datetime, half_life: timedelta) -> float:
-    """What one event adds to its item's running score: weight · 2^((at - landmark)/half-life).
-
-    Move the landmark before `at` is 1,000 half-lives past it: OverflowError beyond 1,023.
-    """
-    return float(weight * 2.0 ** ((at - landmark) / half_life))
 
 
 def _weighted(interactions: ibis.Table, weights: Mapping[str, float]) -> ibis.Table:

@@ -1,11 +1,11 @@
 """Column schemas, event weights and small value types that the algorithms share."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import ibis
+
+from events.interest import EVENT_WEIGHTS
 
 INTERACTIONS: Final = ibis.schema(
     {
@@ -35,11 +35,6 @@ NEIGHBOURS: Final = ibis.schema(
 
 RANKING: Final = ibis.schema({"item": "int64", "score": "float64", "count": "int64", "rank": "int64"})
 """One row per item of a single list: `score` > 0, `count` distinct visitors, `rank` from 1 (best)."""
-
-EVENT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
-    {"purchase": 5.0, "add_to_cart": 3.0, "click": 1.0, "view": 1.0}
-)
-"""How much one event of a type says in an item's favour; a type not named here says nothing."""
 
 POSITIVE_TYPES: Final[tuple[str, ...]] = tuple(EVENT_WEIGHTS)
 

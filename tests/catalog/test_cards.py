@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from catalog import cards
-from catalog.types import Card, groups_key
+from catalog.types import Card, groups_key, ids_key
 from recomengine.lib import redis
 from tenants.types import TenantRef
 from tests.api import Api
@@ -135,6 +135,29 @@ def test_the_groups_of_variants_follow_what_is_stored(api_a: Api, tenant_a: Tena
     redis.client().hdel(key, "c")
     cards.rebuild(tenant_a)
     assert redis.client().hgetall(key) == {b"c": b"h"}
+
+
+def test_the_internal_ids_follow_what_is_stored(api_a: Api, tenant_a: TenantRef) -> None:
+    def known() -> dict[bytes, bytes]:
+        return redis.client().hgetall(ids_key(tenant_a.slug))  # type: ignore[return-value]
+
+    put(api_a, "a", group_id="g")
+    put(api_a, "b")
+    before = known()
+    assert {redis.client().hexists(cards.cards_key(tenant_a.slug), number.decode()) for number in before.values()} == {
+        True
+    }
+    api_a.call("DELETE", "catalog/items/a")
+    assert set(known()) == {b"b"}
+    assert redis.client().hgetall(groups_key(tenant_a.slug)) == {}
+    put(api_a, "a")
+    assert known()[b"a"] != before[b"a"]
+    cards.refresh(tenant_a, [int(before[b"a"])])  # the card of the item that is gone, once more
+    assert set(known()) == {b"a", b"b"}
+    held = known()
+    redis.client().hset(ids_key(tenant_a.slug), items=["gone", 7, "a", 7])
+    cards.rebuild(tenant_a)
+    assert known() == held
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from django.test import Client
 from catalog import finding, items
 from catalog.models import Item
 from catalog.types import ItemIn
-from events import history, ingest, store
+from events import ingest, projections, store
 from recomengine.lib import clock, redis
 from recomengine.lib.postgres import connect
 from recommendations import packing, versions
@@ -105,7 +105,7 @@ def happened(tenant: TenantRef, *events: dict[str, Any]) -> None:
     assert not batch.rejected, batch.rejected
     with connect() as connection:
         store.write(connection, tenant.schema, batch.events)
-    for command in history.commands(tenant.slug, batch.events, clock.now()):
+    for command in projections.commands(tenant, batch.events, batch, clock.now()):
         redis.client().execute_command(*command)
 
 

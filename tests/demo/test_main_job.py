@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from events import history
+from events import history, trending
+from events.types import visitor_key
 from recomengine.demo import load
 from recomengine.lib import clock, redis
 from recommendations import publishing, restoring, training
@@ -30,6 +31,7 @@ def gift_shop(tenants: Any) -> Iterator[TenantRef]:
     load.load_events(tenant, SOURCE.events(now), now, print)
     training.train(tenant)
     history.rebuild(tenant)
+    trending.rebuild(tenant)
     yield tenant
     schemas.drop(tenant.schema)
     Tenant.objects.filter(slug=tenant.slug).delete()
@@ -76,7 +78,7 @@ def test_a_customer_gets_what_goes_with_the_history(shop: Api, gift_shop: Tenant
             "SELECT visitor_id FROM events_event WHERE visitor_id LIKE 'c-%' ORDER BY occurred_at DESC LIMIT 1"
         )
         visitor = cursor.fetchone()[0]
-    seen = {entry.decode()[1:] for entry in redis.client().lrange(history.visitor_key(gift_shop.slug, visitor), 0, -1)}
+    seen = {entry.decode()[1:] for entry in redis.client().zrange(visitor_key(gift_shop.slug, visitor), 0, -1)}
     answer = shop.get("recommendations", {"strategy": "for_you", "visitor_id": visitor, "limit": 10}).json
     assert [item["source"] for item in answer["items"]] == ["for_you"] * 10
     assert not seen & {item["item_id"] for item in answer["items"]}

@@ -248,8 +248,8 @@ def test_a_client_that_leaves_while_it_sends_is_not_answered(api_a: Api) -> None
 def test_a_body_that_never_arrives_is_given_up(api_a: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recomengine.lib.asgi.BODY_TIMEOUT", 0.05)
     start, body = exchange(api_a, "events", [{"type": "http.request", "body": b"{", "more_body": True}])
-    assert start["status"] == 400
-    assert json.loads(body["body"])["code"] == "invalid"
+    assert start["status"] == 408
+    assert json.loads(body["body"])["code"] == "request_timeout"
 
 
 def streamed(api: Api, path: str, chunks: list[bytes]) -> tuple[Answer, int]:

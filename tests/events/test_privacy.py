@@ -68,8 +68,9 @@ def texts(files: Path) -> Iterator[tuple[str, str]]:
         yield "key", key.decode()
         kind = client.type(key).decode()
         read = {"hash": "hgetall", "set": "smembers"}.get(kind)
-        value = getattr(client, read)(key) if read else client.dump(key) if kind == "stream" else None
+        value = getattr(client, read)(key) if read else client.xrange(key) if kind == "stream" else None
         if value is None:
+            assert kind in {"string", "list", "zset"}, key
             value = client.get(key) if kind == "string" else getattr(client, f"{kind[0]}range")(key, 0, -1)
         yield key.decode(), repr(value)
     for path in files.rglob("*"):
@@ -82,6 +83,11 @@ def texts(files: Path) -> Iterator[tuple[str, str]]:
 def places(files: Path, text: str) -> set[str]:
     """Where a text occurs."""
     return {where for where, each in texts(files) if text in each or text in where}
+
+
+def recently(found: Any) -> dict[str, Any]:
+    """What an export says of Redis, oldest first, without the times."""
+    return {name: value if isinstance(value, str) else list(value) for name, value in found["recent"].items()}
 
 
 def test_an_export_tells_everything(api_a: Api, api_b: Api, tenant_a: TenantRef) -> None:
@@ -103,7 +109,8 @@ def test_an_export_tells_everything(api_a: Api, api_b: Api, tenant_a: TenantRef)
     assert [mug[name] for name in names] == [
         "purchase", "o1", "9.9500", 2, {"colour": "é", "n": [1, None]}, True, "phone", "ann",
     ]  # fmt: skip
-    assert set(found["recent"]) == {f"{{shop-a}}:h:{key}" for key in ("u:ann", "v:phone")}
+    whose = [f"{kind}:{who}" for kind in ("history", "bought") for who in ("u:ann", "v:phone")]
+    assert set(found["recent"]) == {f"{{shop-a}}:{key}" for key in (*whose, "owner:phone")}
     found = exported(api_a, "phone")
     assert (found["users"], found["visitors"]) == (["ann"], [])
     assert len(found["events"]) == 4
@@ -150,22 +157,23 @@ def test_an_erasure_leaves_others_alone(api_a: Api, api_b: Api, tenant_a: Tenant
     assert count(tenant_b) == 6
     # Nothing tells any more that the kiosk was not bob's alone.
     assert sorted(reading.interactions(tenant_a, EVER)["visitor"].to_pylist()) == ["bob", "bob", "other"]
-    recent = {name: exported(api_a, name)["recent"] for name in ("kiosk", "bob", "other")}
+    recent = {name: recently(exported(api_a, name)) for name in ("kiosk", "bob", "other")}
+    kiosk = {"{shop-a}:history:v:kiosk": ["vi4", "vi5"], "{shop-a}:owner:kiosk": "bob"}
     assert recent == {
-        "kiosk": {"{shop-a}:h:v:kiosk": ["vi5", "vi4"]},
-        "bob": {"{shop-a}:h:u:bob": ["vi4"], "{shop-a}:h:v:kiosk": ["vi5", "vi4"]},
-        "other": {"{shop-a}:h:v:other": ["vi6"]},
+        "kiosk": kiosk,
+        "bob": kiosk | {"{shop-a}:history:u:bob": ["vi4", "vi5"]},
+        "other": {"{shop-a}:history:v:other": ["vi6"]},
     }
     kept = api_b.get("visitors/ann/export").json["recent"]
-    assert set(kept) == {"{shop-b}:h:u:ann", "{shop-b}:h:v:phone"}
+    assert set(kept) == {f"{{shop-b}}:{key}" for key in ("history:u:ann", "history:v:phone", "owner:phone")}
 
 
 def test_a_browser_is_erased_and_its_user_stays(api_a: Api, tenant_a: TenantRef) -> None:
     send(api_a, event(1, NOW, visitor_id="phone", user_id="ann"), event(2, NOW, visitor_id="laptop", user_id="ann"))
     assert erased(api_a, "phone")["events"] == 1
     assert [each["visitor_id"] for each in exported(api_a, "ann")["events"]] == ["laptop"]
-    assert exported(api_a, "ann")["recent"] == {
-        "{shop-a}:h:u:ann": ["vi2"], "{shop-a}:h:v:laptop": ["vi2"],
+    assert recently(exported(api_a, "ann")) == {
+        "{shop-a}:history:u:ann": ["vi2"], "{shop-a}:history:v:laptop": ["vi2"], "{shop-a}:owner:laptop": "ann",
     }  # fmt: skip
 
 
@@ -255,7 +263,7 @@ def test_an_erasure_while_redis_is_away_is_made_up_for(
     with monkeypatch.context() as without:
         without.setattr(history, "rewrite", away)
         number = erase(api_a, "phone").json["id"]
-    assert places(files, "h:v:phone")
+    assert places(files, "history:v:phone")
     tasks.tend_erasures()
     assert api_a.get(f"erasures/{number}").json["status"] == "completed"
     assert not places(files, "phone")
@@ -276,11 +284,15 @@ def test_after_an_erasure_the_id_is_nowhere(
         send(api, {"type": "login", "visitor_id": phone, "user_id": user})
     archiving.archive_closed(tenant_a, drop=True)
     send(api_a, event(7, OLD, visitor_id=phone))
+    api_a.post("events/batch", {"events": [{"type": "nonsense", "visitor_id": user}, {"type": "nonsense"}]})
+    assert "{shop-a}:stream" in places(files, user)
+    assert "{shop-a}:stream" in exported(api_a, user)["recent"]
     assert len(places(files, user)) > 3
     caplog.clear()
     outcome = erased(api_a, user)
     assert outcome["status"] == "completed"
-    theirs = {f"{{shop-b}}:h:{key}" for key in (f"u:{user}", f"v:{user}", f"v:{phone}")}
+    theirs = {f"{{shop-b}}:history:{key}" for key in (f"u:{user}", f"v:{user}", f"v:{phone}")}
+    theirs |= {"{shop-b}:owner:kiosk", f"{{shop-b}}:owner:{phone}"}
     assert places(files, user) | places(files, phone) == {"key"} | theirs
     assert all("shop-b" in key for key in redis.client().scan_iter(match=f"*{user}*") for key in [key.decode()])
     assert user not in caplog.text

@@ -116,7 +116,8 @@ def test_what_becomes_of_events_is_counted(api_a: Api, tenant_a: TenantRef) -> N
     send(api_a, VIEW, PURCHASE | {"order_id": "o2", "currency": "USD"})
     today = clock.now().date()
     expected = {
-        "accepted": 4, "duplicate": 1, "rejected:unknown_type": 1, "flagged:crawler": 1, "missing_currency": 1,
+        "accepted": 4, "duplicate": 1, "content_duplicate": 1, "rejected:unknown_type": 1, "flagged:crawler": 1,
+        "missing_currency": 1,
     }  # fmt: skip
     assert tallies.between(tenant_a, today, today)[today] == expected
     tallies.keep(tenant_a)

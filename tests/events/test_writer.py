@@ -19,7 +19,7 @@ from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.events.conftest import Stored
-from tests.events.test_posting import VIEW, send
+from tests.events.test_posting import VIEW, ago, send
 
 NAME = "writer under test"
 
@@ -208,6 +208,18 @@ def test_clients_hear_that_the_store_is_away_and_when_to_try_again(
         assert int(answer.headers["retry-after"]) > 0
     send(api_a, VIEW | {"item_id": "cup"})
     assert len(stored("id")) == 2
+
+
+def test_what_is_sent_again_until_the_store_is_back_is_no_bots(
+    api_a: Api, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = {"events": [VIEW | {"event_id": str(uuid4()), "occurred_at": ago(minutes=1)} for _ in range(30)]}
+    send(api_a, VIEW | {"visitor_id": "v2"})
+    with running(away) as unreachable, monkeypatch.context() as patched:
+        patched.setattr(api_a.edge.application.edge, "writer", unreachable)
+        assert {api_a.post("events/batch", events).status for _ in range(5)} == {503}
+    assert api_a.post("events/batch", events).json["accepted"] == 30
+    assert set(stored("flag")) == {(None,)}
 
 
 def test_events_outlive_a_redis_that_is_away(api_a: Api, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:

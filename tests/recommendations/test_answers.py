@@ -106,8 +106,8 @@ def empty(answer: Any) -> str:
     return str(answer["empty_reason"]["code"])
 
 
-def test_without_a_model_nothing_is_known(filled: Api) -> None:
-    answer = slate(filled, item_id="mug")
+def test_without_a_model_what_needs_one_knows_nothing(filled: Api) -> None:
+    answer = slate(filled, placement="pdp-bought-together", item_id="mug")
     assert (empty(answer), answer["model_version"]) == ("no_model", None)
 
 

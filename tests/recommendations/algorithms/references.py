@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from itertools import combinations, groupby, pairwise
 from math import log
 
+from events.interest import EVENT_WEIGHTS
 from recommendations.algorithms.coview import CoviewParams
 from recommendations.algorithms.scoring import Scored
 from recommendations.algorithms.sessions import DEFAULT, SessionParams
-from recommendations.algorithms.types import EVENT_WEIGHTS
 from tests.recommendations.algorithms.tables import START, Row
 
 

@@ -50,7 +50,6 @@ NEIGHBOUR_JOBS: dict[str, Job] = {
 }
 RANKING_JOBS: dict[str, Job] = {
     "popular": lambda shop, k: popularity.popular(interactions(shop.rows), popularity.PopularParams(k=k)),
-    "trending": lambda shop, k: popularity.trending(interactions(shop.rows), popularity.TrendingParams(k=k)),
 }
 JOBS = {**NEIGHBOUR_JOBS, **RANKING_JOBS}
 every_job = pytest.mark.parametrize("name", JOBS)

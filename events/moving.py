@@ -1,0 +1,165 @@
+"""The one script that moves what a request's events move in Redis: all of it, or nothing while Redis is away or full.
+
+Moving people is idempotent and does not depend on the order of events: entries carry the time they stand for, and of
+two for the same thing the later stays. So whatever was lost can simply be moved again. What adds up (interest in items,
+the count of events moved) is added once, with the rest, and rebuilt from the store where the count does not agree.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+
+from events.interest import HALF_LIFE, landmark_of
+from events.types import BOUGHT_LENGTH, HISTORY_KEPT, HISTORY_LENGTH
+from recomengine.lib import naming
+from tenants.types import TenantRef
+
+Command = tuple[str | bytes | int | float, ...]
+Pairs = list[int | str]  # score, member, score, member, …
+TREND_LENGTH: Final = 10_000  # items; it may grow to twice that before its tail is cut off
+COUNTS_KEPT: Final = timedelta(days=2)
+SETTLED: Final = timedelta(minutes=3)  # what was received longer ago is moved, or its move was lost
+
+# Keys are named as in `events.types`; a browser's owner is known only in here, so they are put together from the
+# prefix, which holds the hash tag. KEYS[1] tells a cluster whose they are.
+SCRIPT: Final = """
+local prefix, told = ARGV[1], cmsgpack.unpack(ARGV[2])
+local function keep(key, most)
+  redis.call('ZREMRANGEBYRANK', key, 0, -most - 1)
+  redis.call('EXPIRE', key, told.kept)
+end
+local function add(kind, id, entries, most)
+  if #entries > 0 then
+    redis.call('ZADD', prefix .. kind .. id, 'GT', unpack(entries))
+    keep(prefix .. kind .. id, most)
+  end
+end
+local function give(what, visitor, user, most)
+  local from, to = prefix .. what .. ':v:' .. visitor, prefix .. what .. ':u:' .. user
+  if redis.call('EXISTS', from) == 1 then
+    redis.call('ZUNIONSTORE', to, 2, to, from, 'AGGREGATE', 'MAX')
+    keep(to, most)
+  end
+end
+local function owner_of(visitor, user)
+  local pointer = prefix .. 'owner:' .. visitor
+  local owner = redis.call('GET', pointer)
+  if user == '' or user == visitor then
+    if owner then redis.call('EXPIRE', pointer, told.owner_kept) end
+    return owner or ''
+  end
+  if not owner then
+    owner = user
+    give('history', visitor, user, told.history)
+    give('bought', visitor, user, told.bought)
+  elseif owner ~= '' and owner ~= user then
+    redis.call('SADD', prefix .. 'parted', owner)
+    owner = ''
+  end
+  redis.call('SET', pointer, owner, 'EX', told.owner_kept)
+  return owner
+end
+for _, person in ipairs(told.people) do
+  local visitor, user, entries, bought = unpack(person)
+  local owner = owner_of(visitor, user)
+  if user == '' then user = owner end
+  add('history:v:', visitor, entries, told.history)
+  add('bought:v:', visitor, bought, told.bought)
+  if user ~= '' then
+    add('history:u:', user, entries, told.history)
+    add('bought:u:', user, bought, told.bought)
+  end
+end
+local function raise(suffix)
+  local state, trend = prefix .. 'trending' .. suffix, prefix .. 'trend' .. suffix
+  local landmark, since = unpack(redis.call('HMGET', state, 'landmark', 'since'))
+  if not landmark then
+    if suffix ~= '' then return end
+    redis.call('HSET', state, 'landmark', told.landmark)
+    landmark = told.landmark
+  end
+  if told.received < tonumber(since or 0) then
+    redis.call('HSET', state, 'late', 1)
+    return
+  end
+  local ahead = (told.landmark - tonumber(landmark)) / told.half_life
+  if ahead > 0 then
+    redis.call('ZUNIONSTORE', trend, 1, trend, 'WEIGHTS', 2 ^ -ahead)
+    redis.call('HSET', state, 'landmark', told.landmark)
+    ahead = 0
+  end
+  for n = 1, #told.interest, 2 do
+    redis.call('ZINCRBY', trend, told.interest[n] * 2 ^ ahead, told.interest[n + 1])
+  end
+  if redis.call('ZCARD', trend) > 2 * told.trend then
+    redis.call('ZREMRANGEBYRANK', trend, 0, -told.trend - 1)
+  end
+end
+if #told.interest > 0 then
+  raise('')
+  raise(':next')
+end
+if told.events > 0 then
+  redis.call('HINCRBY', KEYS[1], told.minute, told.events)
+  redis.call('EXPIRE', KEYS[1], told.counts_kept)
+end
+"""
+
+
+class Person(NamedTuple):
+    """What a visitor did, logged in as a user or ("") not: entries of the history, and items bought, with their times.
+
+    The times are Unix microseconds; each is followed by what it belongs to.
+    """
+
+    visitor: str
+    user: str
+    history: Pairs
+    bought: Pairs
+
+
+def command(
+    tenant: TenantRef,
+    people: Sequence[Person],
+    received_at: datetime,
+    interest: Sequence[float | str] = (),
+    events: int = 0,
+) -> Command:
+    """The Redis command that moves people and adds up interest (weight, item, weight, item, …) and events.
+
+    Weights are measured from the landmark of `received_at`.
+    """
+    told = {
+        "people": people,
+        "history": HISTORY_LENGTH,
+        "bought": BOUGHT_LENGTH,
+        "kept": int(HISTORY_KEPT.total_seconds()),
+        "owner_kept": tenant.retention_days * 86_400,
+        "interest": interest,
+        "landmark": int(landmark_of(received_at).timestamp()),
+        "half_life": int(HALF_LIFE.total_seconds()),
+        "received": microseconds(received_at),
+        "trend": TREND_LENGTH,
+        "events": events,
+        "minute": minute_of(received_at),
+        "counts_kept": int(COUNTS_KEPT.total_seconds()),
+    }
+    counts = moved_key(tenant.slug, received_at.date())
+    return ("EVAL", SCRIPT, 1, counts, naming.key(tenant.slug, ""), msgspec.msgpack.encode(told))
+
+
+def moved_key(slug: str, day: date) -> str:
+    """The hash that counts the events received in each minute of a UTC day, as far as they were moved."""
+    return naming.key(slug, "moved", f"{day:%Y-%m-%d}")
+
+
+def minute_of(moment: datetime) -> int:
+    """The minute, as Unix seconds of its beginning."""
+    return int(moment.timestamp()) // 60 * 60
+
+
+def microseconds(moment: datetime) -> int:
+    """Unix microseconds."""
+    return int(moment.timestamp()) * 1_000_000 + moment.microsecond

@@ -1,0 +1,108 @@
+"""A full disk under PostgreSQL: events are refused and nothing is half-done; with room again all is as before."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+
+from recomengine.local import lifecycle, paths
+from tests.events.faults.checks import assert_each_stored_once
+from tests.events.faults.sender import AWAY, Sender
+from tests.events.faults.stack import Stack, eventually, installed
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+MEGABYTES: Final = 400
+
+
+@contextmanager
+def small_disk(directory: Path) -> Iterator[None]:
+    """A file system of few megabytes in the place of a directory's, with the same files."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only Linux's root can mount a small file system")
+    before = directory.with_name(f"{directory.name}.before")
+    directory.rename(before)
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(directory)]
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        directory.rmdir()
+        before.rename(directory)
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        subprocess.run(["cp", "-a", f"{before}/.", str(directory)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+        directory.rmdir()
+        before.rename(directory)
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Stack]:
+    """An installation whose PostgreSQL has a small disk to itself."""
+    with installed() as stack:
+        lifecycle.stop(stack.root)
+        with small_disk(paths.postgres_data(stack.root).resolve()):
+            stack.start_servers()
+            stack.serve()
+            yield stack
+            lifecycle.stop(stack.root)
+
+
+@pytest.fixture
+def stack(installation: Stack) -> Stack:
+    installation.forget_events()
+    return installation
+
+
+def fill(stack: Stack) -> Path:
+    """Leave no free block on PostgreSQL's disk."""
+    ballast = paths.postgres_data(stack.root) / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for block in (bytes(2**20), bytes(2**12)):
+            with suppress(OSError):
+                while file.write(block):
+                    pass
+    assert shutil.disk_usage(ballast.parent).free < 2**16
+    return ballast
+
+
+def use_up_the_log(stack: Stack) -> None:
+    """Have PostgreSQL begin another file of its log, for which there is no room, until it gives up."""
+    with suppress(psycopg.OperationalError):
+        while True:
+            stack.rows("SELECT pg_switch_wal()", user="postgres")
+
+
+def test_a_full_disk(stack: Stack) -> None:
+    with Sender(stack.port, stack.key) as sender:
+        sender.go_on()
+        ballast = fill(stack)
+        sender.is_refused(503, times=20)
+        ballast.unlink()
+        sender.go_on()
+    assert_each_stored_once(stack, sender)
+    assert set(sender.refusals) == {AWAY}
+
+
+def test_no_room_for_the_log(stack: Stack) -> None:
+    """PostgreSQL ends then, and as it finds no room for recovering either, it stays down until it is started again."""
+    with Sender(stack.port, stack.key) as sender:
+        sender.go_on()
+        ballast = fill(stack)
+        sender.is_refused(503)
+        use_up_the_log(stack)
+        sender.is_refused(503, times=20)
+        eventually(lambda: stack.postgres_server.pid() is None)
+        ballast.unlink()
+        stack.start_servers()  # as systemd and container engines do
+        sender.go_on()
+    assert_each_stored_once(stack, sender)
+    assert set(sender.refusals) == {AWAY}
