@@ -115,7 +115,7 @@ def _finish(tenant: TenantRef, row: Erasure) -> None:
 def _forget_in_redis(tenant: TenantRef, subject: Subject) -> None:
     """Histories of all whom it concerns are written anew from what is left; the live stream just loses its entries."""
     history.rewrite(tenant, subject.visitors, [subject.id, *subject.users])
-    live_entries.forget(tenant.slug, {subject.id, *subject.own_browsers})
+    live_entries.forget(tenant.slug)
 
 
 def _erase_browsers(tenant: TenantRef, row: Erasure) -> None:

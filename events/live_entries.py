@@ -40,6 +40,11 @@ def stream_key(slug: str) -> str:
     return naming.key(slug, "stream")
 
 
+def forget(slug: str) -> None:
+    """Empty a tenant's stream, whoever is in it: an event that was rejected may name somebody anywhere."""
+    redis.client().delete(stream_key(slug))
+
+
 def commands(
     slug: str, stored: Sequence[Sequence[EventRow]], batch: Batch, *, door: str, now: datetime, watched_until: int
 ) -> list[Command]:
@@ -140,19 +145,6 @@ def taken(event: Sequence[EventRow], outcome: str) -> Entry:
 
 def of_visitors(slug: str, ids: Collection[str]) -> list[Entry]:
     """The events in the stream that name one of these ids as visitor or user."""
-    return [event for _, events in _naming(slug, ids) for event in events]
-
-
-def forget(slug: str, ids: Collection[str]) -> None:
-    """Take the entries out of the stream that tell of these visitors or users."""
-    numbers = [number for number, _ in _naming(slug, ids)]
-    if numbers:
-        redis.client().xdel(stream_key(slug), *numbers)
-
-
-def _naming(slug: str, ids: Collection[str]) -> Iterator[tuple[bytes, list[Entry]]]:
     entries: Any = redis.client().xrange(stream_key(slug))
-    for number, fields in entries:
-        events = msgspec.json.decode(fields[FIELD.encode()])["events"]
-        if found := [each for each in events if each.get("visitor_id") in ids or each.get("user_id") in ids]:
-            yield number, found
+    events = (event for _, fields in entries for event in msgspec.json.decode(fields[FIELD.encode()])["events"])
+    return [event for event in events if event.get("visitor_id") in ids or event.get("user_id") in ids]

@@ -61,6 +61,7 @@ def batch_of(
         Rejection(taken[each.index][0], each.code, each.message, place_of(each.pointer)) for each in batch.rejected
     ]
     batch.rejected = sorted(refused, key=lambda each: each.index)
+    batch.raw = {taken[index][0]: raw for index, raw in batch.raw.items()}
     batch.notes += notes
     return batch
 

@@ -1,17 +1,19 @@
 """The health of the events: what became of them day by day, and what is found when they are judged."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from analytics import event_health, tasks
 from analytics.findings import KINDS, Measured, judge
-from events import tallies
+from events import partitions, soundness, tallies
 from events import tasks as events_tasks
 from events.soundness import Counts, Example, Several
 from recomengine.lib import clock, redis
+from recomengine.lib.postgres import connect
+from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
 
@@ -154,3 +156,13 @@ def test_a_shop_with_many_events_is_judged_by_fewer_days() -> None:
     assert event_health._window(days) == 3
     assert event_health._window({day: Counter({"accepted": 10**8}) for day in days}) == 1
     assert event_health._window({day: Counter() for day in days}) == 7
+
+
+def test_judging_reads_the_partitions_of_its_days_and_no_others(tenant_a: TenantRef) -> None:
+    moment = clock.now()
+    with connect() as connection:
+        partitions.ensure(connection, tenant_a.schema, {date(2020, 1, 1), partitions.month_of(moment)})
+    with tenancy.use(tenant_a):
+        plan = soundness._between(moment - timedelta(days=7), moment + timedelta(days=2)).explain()
+    assert "events_event_2020_01" not in plan
+    assert f"events_event_{moment:%Y_%m}" in plan

@@ -1,6 +1,7 @@
 """The live stream: what comes in is seen, with the reason where it was not taken; by those only who may."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -22,6 +23,10 @@ def post(api: Api, *events: dict[str, Any]) -> Any:
     if api.edge.application.edge:  # what the process knows is half a second old at most, which no test waits for
         api.edge.application.edge.states._states.clear()
     return api.post("events/batch", {"events": list(events)}).json
+
+
+def basic(key: str | None) -> str:
+    return f"Basic {b64encode(f'{key}:'.encode()).decode()}"
 
 
 def look(api: Api, **params: Any) -> list[Any]:
@@ -99,6 +104,24 @@ def test_who_did_not_consent_is_not_shown_either(api_a: Api) -> None:
     [shown] = look(api_a)
     assert (shown["code"], shown["type"]) == ("no_consent", "view")
     assert not {"visitor_id", "user_id", "item_id"} & set(shown)
+
+
+def test_other_doors_show_what_belongs_to_each_reason(api_a: Api) -> None:
+    track = {"type": "track", "anonymousId": "v1", "event": "Product Viewed"}
+    wrong = {**track, "event": "Order Completed", "properties": {"products": [{"product_id": "mug", "price": 2}]}}
+    batch = [{"type": "odd"}, {"type": "page", "anonymousId": "v0"}, wrong | {"anonymousId": "v2"}]
+    answer = api_a.post("/v1/batch", {"batch": batch}, authorization=basic(api_a.key))
+    assert answer.status == 200, answer.body
+    shown = {each["index"]: each for each in look(api_a)}
+    assert "visitor_id" not in shown.get(0, {})
+    assert (shown[2]["code"], shown[2]["visitor_id"], shown[2]["door"]) == ("missing_order_id", "v2", "/v1/batch")
+
+
+def test_an_erasure_empties_the_stream(api_a: Api) -> None:
+    post(api_a, VIEW, VIEW | {"type": "wish"})
+    assert look(api_a)
+    assert api_a.call("DELETE", "visitors/v1").status < 300
+    assert look(api_a) == []
 
 
 def test_filters(api_a: Api) -> None:
