@@ -31,9 +31,13 @@ HEAD: Final = "POST /api/v1/{path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {key}\r
 
 @dataclass
 class Result:
-    """Requests answered with 202, the events they held, the seconds each took, and how long all of it lasted."""
+    """How long all of it lasted and how long the machine's processors computed, in seconds.
+
+    The events that were answered with 202, the seconds of each request, and what was answered otherwise.
+    """
 
     seconds: float = 0.0
+    busy: float = 0.0
     events: int = 0
     latencies: list[float] = field(default_factory=list)
     refused: list[bytes] = field(default_factory=list)
@@ -103,7 +107,7 @@ def load(port: int, key: str, size: int, connections: int, seconds: float) -> Re
     """Keep the connections busy for that long."""
     make, result, open_ = requests(key, size), Result(), [Connection(port) for _ in range(connections)]
     ready = selectors.DefaultSelector()
-    began = time.perf_counter()
+    began, computed = time.perf_counter(), processors()
     for connection in open_:
         ready.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send(make())
@@ -124,10 +128,20 @@ def load(port: int, key: str, size: int, connections: int, seconds: float) -> Re
                 connection.send(make())
             else:
                 under_way -= 1
-    result.seconds = time.perf_counter() - began
+    result.seconds, result.busy = time.perf_counter() - began, processors() - computed
     for connection in open_:
         connection.socket.close()
     return result
+
+
+def processors() -> float:
+    """Seconds that the machine's processors have computed since it started, for whomever; 0 where that is not told."""
+    try:
+        with open("/proc/stat") as told:
+            user, nice, system, _idle, _waiting, *interrupts = map(int, told.readline().split()[1:8])
+    except OSError:
+        return 0.0
+    return (user + nice + system + sum(interrupts[:2])) / os.sysconf("SC_CLK_TCK")
 
 
 def stored(schema: str) -> tuple[int, int]:
@@ -144,7 +158,7 @@ def report(name: str, result: Result) -> None:
     print(
         f"{name}: {result.events / result.seconds:,.0f} events/s, {len(latencies) / result.seconds:,.0f} requests/s"
         f" for {result.seconds:.0f} s; median {median * 1000:.1f} ms, p99 {worst * 1000:.1f} ms,"
-        f" refused {len(result.refused)}"
+        f" refused {len(result.refused)}; processors {result.busy / max(result.events, 1) * 1e6:.0f} µs an event"
     )
     for answer in result.refused[:1]:
         print(answer.decode(errors="replace"))

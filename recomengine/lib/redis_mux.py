@@ -19,6 +19,8 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha1
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,6 +41,15 @@ TICKS_PER_TIMEOUT: Final = 20  # so a deadline is kept to within 5 %
 
 _INCOMPLETE: Final = object()
 _pack = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
+
+
+@cache
+def _digest(script: str) -> str:
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def _by_digest(command: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    return ("EVALSHA", _digest(str(command[1])), *command[2:])
 
 
 class RedisUnavailable(Exception):
@@ -247,8 +258,17 @@ class RedisMux:
         return reply
 
     async def pipeline(self, commands: Sequence[tuple[Argument, ...]]) -> list[Reply]:
-        """The replies to several commands, in order, sent together; a refused one is a ReplyError in the list."""
-        return await self._send(commands) if commands else []
+        """The replies to several commands, in order, sent together; a refused one is a ReplyError in the list.
+
+        A script (EVAL) is sent by its digest, and as it is only if Redis does not know it: then after the others.
+        """
+        if not commands:
+            return []
+        replies = await self._send([_by_digest(command) if command[0] == "EVAL" else command for command in commands])
+        for number, reply in enumerate(replies):
+            if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
+                [replies[number]] = await self._send((commands[number],))
+        return replies
 
     async def close(self) -> None:
         """Fail what is outstanding, release the connection, and refuse every later call."""
