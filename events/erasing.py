@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from events import archive, archiving, history, identities, live_entries, trending
+from events.importing import forgetting
 from events.models import ArchivedMonth, Erasure
 from events.subjects import Subject, checked, digest_of, of_subject
 from recomengine.lib import clock
@@ -103,6 +104,8 @@ def _finish(tenant: TenantRef, row: Erasure) -> None:
         _erase_browsers(tenant, row)
     _forget_in_redis(tenant, Subject.of(row))
     trending.rebuild(tenant)
+    subject = Subject.of(row)
+    forgetting.forget(tenant, {subject.id, *subject.own_browsers})
     for archived in archive.months(tenant):
         if row.archived_until is None or archived.month > row.archived_until:
             _erase_archived(tenant, row, archived)

@@ -25,6 +25,7 @@ from tenants.types import KeyType, TenantRef
 from tests.api import Answer, Api
 from tests.conftest import new_key
 from tests.events.months import count, during, event, has_partition, month, send
+from tests.events.past import errors, imported, upload
 
 OLD, NOW = month(2), month(0)
 EVER = clock.now() - timedelta(days=396)
@@ -302,6 +303,21 @@ def test_after_an_erasure_the_id_is_nowhere(
         [row] = Erasure.objects.all()
     assert (row.subject, row.digest) == ({}, erasing.digest_of(tenant_a, user))
     assert sorted(reading.interactions(tenant_a, EVER)["visitor"].to_pylist()) == ["other"]
+
+
+def test_an_erasure_covers_what_imports_left_behind(api_a: Api, tenant_a: TenantRef, files: Path) -> None:
+    user = "ann-7f3a9c"
+    rejected = [json.dumps({"type": "view", "visitor_id": name, "item_id": f"{name} é"}) for name in (user, "bob")]
+    done = imported(api_a, tenant_a, "\n".join([*rejected, f'{{"visitor_id": "{user}"']).encode())
+    assert (done["rejected"], len(errors(api_a, done["id"]))) == (3, 3)
+    waiting = upload(api_a, json.dumps({"type": "view", "visitor_id": user, "item_id": "mug"}).encode())
+    api_a.post(f"events/imports/{waiting}/cancel")
+    send(api_a, event(1, NOW, visitor_id=user))
+    assert places(files, user)
+    assert erased(api_a, user)["status"] == "completed"
+    assert places(files, user) <= {"key"}
+    assert "bob" in str(errors(api_a, done["id"]))
+    assert api_a.post(f"events/imports/{waiting}/resume").json["code"] == "file_gone"
 
 
 def test_addresses_of_senders_are_stored_nowhere(
