@@ -79,11 +79,19 @@ def _former_ids(tenant: TenantRef, gone: Iterable[int]) -> list[str]:
     if not pks:
         return []
     packed: list[bytes | None] = client.hmget(cards_key(tenant.slug), pks)  # type: ignore[assignment]
-    had = {_decode(card).item_id: pk.encode() for pk, card in zip(pks, packed, strict=True) if card}
+    named = zip(pks, map(_item_id_of, packed), strict=True)
+    had = {item_id: pk.encode() for pk, item_id in named if item_id is not None}
     if not had:
         return []
     now: list[bytes | None] = client.hmget(ids_key(tenant.slug), list(had))  # type: ignore[assignment]
     return [item_id for (item_id, pk), known in zip(had.items(), now, strict=True) if known == pk]
+
+
+def _item_id_of(packed: bytes | None) -> str | None:
+    try:
+        return _decode(packed).item_id if packed else None
+    except msgspec.MsgspecError:  # it is damaged, and goes as well
+        return None
 
 
 def _rows(ids: Sequence[int]) -> list[Row]:

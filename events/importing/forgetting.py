@@ -1,6 +1,6 @@
 """What imports leave behind of somebody who is erased: rejected rows, and files that are kept to go on with."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import reduce
 from operator import or_
 
@@ -12,12 +12,13 @@ from tenants import tenancy
 from tenants.types import TenantRef
 
 
-def forget(tenant: TenantRef, ids: Iterable[str]) -> None:
+def forget(tenant: TenantRef, ids: Collection[str]) -> None:
     """Remove the rejected rows that name one of the ids, and the files of imports that failed or were cancelled.
 
     Whoever wants to go on with such an import uploads the file again, without the erased.
     """
-    named = reduce(or_, (Q(value__contains=each) | Q(message__contains=each) for each in ids), Q(pk__in=[]))
+    columns = [f"{name}__contains" for name in ("item_id", "value", "message")]
+    named = reduce(or_, (Q((column, each)) for column in columns for each in ids), Q(pk__in=[]))
     with tenancy.use(tenant):
         EVENTS.rejected._default_manager.filter(named).delete()
         ended = list(over(EVENTS.rows()).values_list("pk", flat=True))

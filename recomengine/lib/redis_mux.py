@@ -264,7 +264,8 @@ class RedisMux:
         """
         if not commands:
             return []
-        replies = await self._send([_by_digest(command) if command[0] == "EVAL" else command for command in commands])
+        sent = [_by_digest(command) if command[:1] == ("EVAL",) else command for command in commands]
+        replies = await self._send(sent)
         for number, reply in enumerate(replies):
             if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
                 [replies[number]] = await self._send((commands[number],))

@@ -116,6 +116,16 @@ def opened(client: Client | None, theme: str = "light", width: int = 1280) -> It
         page.route(
             "https://img.example/**", lambda route: route.fulfill(status=200, content_type="image/png", body=b"")
         )
+        # No API runs beside these pages, so what comes in live is nothing.
+        page.route(
+            "**/api/v1/events/stream*",
+            lambda route: route.fulfill(
+                status=200,
+                content_type="text/event-stream",
+                headers={"Access-Control-Allow-Origin": address},
+                body="",
+            ),
+        )
         yield page
         browser.close()
     assert [text for text in complaints if "404 (Not Found)" not in text and "400 (Bad Request)" not in text] == []

@@ -160,5 +160,5 @@ def test_the_model_panel_tells_what_was_trained(ann: Client, busy: TenantRef) ->
     shown = words(ann.get("/").content)
     assert f"Version {run.version}" in shown
     assert "6 event lines" in shown
-    assert "Trending and popular" in shown
+    assert "Popular" in shown
     assert "Three steps" not in shown

@@ -88,7 +88,8 @@ def test_a_customer_gets_what_goes_with_the_history(shop: Api, gift_shop: Tenant
 
 def test_the_run_says_what_it_read_and_built(gift_shop: TenantRef, shop: Api) -> None:
     run = shop.get("models").json["results"][0]
-    assert (run["status"], run["items"], run["events"]) == ("published", 3794, 517639)
+    # Of the 517,639 lines two are left out: orders of 74,215 and 80,995 pieces are absurd.
+    assert (run["status"], run["items"], run["events"]) == ("published", 3794, 517637)
     assert run["report"]["tables"]["baskets"]["lists"] > 3_000
     with tenancy.use(gift_shop):
         assert ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).count() == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from events.importing import running
+from events.types import visitor_key
 from recomengine.lib import clock, redis
 from tenants import quotas, tenancy
 from tenants.models import AuditEntry, Tenant
@@ -243,7 +244,7 @@ def test_only_this_months_events_count_against_the_months(api_a: Api, tenant_a: 
 
 def test_histories_know_what_was_imported(api_a: Api, tenant_a: TenantRef) -> None:
     imported(api_a, tenant_a, table(*views([0, 7])))
-    assert redis.client().lrange(f"{{{tenant_a.slug}}}:h:v:v0", 0, -1) == [b"vi7", b"vi0"]
+    assert redis.client().zrange(visitor_key(tenant_a.slug, "v0"), 0, -1) == [b"vi0", b"vi7"]
 
 
 def test_one_that_is_cancelled_keeps_what_it_stored_and_goes_on_later(

@@ -307,10 +307,11 @@ def test_after_an_erasure_the_id_is_nowhere(
 
 def test_an_erasure_covers_what_imports_left_behind(api_a: Api, tenant_a: TenantRef, files: Path) -> None:
     user = "ann-7f3a9c"
-    rejected = [json.dumps({"type": "view", "visitor_id": name, "item_id": f"{name} é"}) for name in (user, "bob")]
+    view = {"type": "view", "occurred_at": NOW.isoformat()}
+    rejected = [json.dumps(view | {"visitor_id": name, "item_id": f"{name} é"}) for name in (user, "bob")]
     done = imported(api_a, tenant_a, "\n".join([*rejected, f'{{"visitor_id": "{user}"']).encode())
     assert (done["rejected"], len(errors(api_a, done["id"]))) == (3, 3)
-    waiting = upload(api_a, json.dumps({"type": "view", "visitor_id": user, "item_id": "mug"}).encode())
+    waiting = upload(api_a, json.dumps(view | {"visitor_id": user, "item_id": "mug"}).encode())
     api_a.post(f"events/imports/{waiting}/cancel")
     send(api_a, event(1, NOW, visitor_id=user))
     assert places(files, user)

@@ -168,7 +168,7 @@ def test_purging_destroys_all_of_a_tenant_but_its_audit_log(gift_shop: Tenant, t
     modelstore.directory(gift_shop.ref, "v1").mkdir(parents=True)
     modelstore.directory(tenant_b, "v1").mkdir(parents=True)
     for shop in (gift_shop.ref, tenant_b):
-        Files().home(shop).mkdir(parents=True)
+        Files().home(shop).mkdir(parents=True, exist_ok=True)
         Files().path(shop, 1).write_bytes(b"x")
     redis.client().set("{gift-shop}:config", b"x")
     live.changed("shop-b", "auth")

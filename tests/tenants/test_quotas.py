@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -29,7 +30,9 @@ def ten(monkeypatch: pytest.MonkeyPatch, tenants: tuple[Tenant, Tenant]) -> Tena
 
 
 def views(n: int) -> dict[str, Any]:
-    return {"events": [{"type": "view", "visitor_id": f"v{i}", "item_id": "i"} for i in range(n)]}
+    return {
+        "events": [{"event_id": str(uuid4()), "type": "view", "visitor_id": f"v{i}", "item_id": "i"} for i in range(n)]
+    }
 
 
 def send(api: Api, n: int) -> Answer:

@@ -50,7 +50,7 @@ class Sender:
     def __post_init__(self) -> None:
         self._numbers = count(1)
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping, self._given_up = threading.Event(), threading.Event()
         self._began = datetime.now(UTC)
         self._threads = [threading.Thread(target=self._send, args=[n % 2 == 0]) for n in range(self.threads)]
 
@@ -59,9 +59,11 @@ class Sender:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Have every event that was begun accepted."""
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        """Have every event that was begun accepted, unless the test has failed already."""
         self._stopping.set()
+        if failure is not None:
+            self._given_up.set()
         for thread in self._threads:
             thread.join(120)
         assert not any(thread.is_alive() for thread in self._threads), "an event is never accepted"
@@ -98,7 +100,7 @@ class Sender:
                 numbers = list(islice(self._numbers, BATCH if in_batches else 1))
             events = [self.event(number) for number in numbers]
             path, body = ("events/batch", {"events": events}) if in_batches else ("events", events[0])
-            while not self._is_accepted(client, path, json.dumps(body), numbers):
+            while not (self._is_accepted(client, path, json.dumps(body), numbers) or self._given_up.is_set()):
                 time.sleep(PAUSE)
             time.sleep(PAUSE)
         client.close()
