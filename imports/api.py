@@ -6,11 +6,17 @@ from django.core.files.uploadedfile import UploadedFile
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from imports.kinds import KEPT
+from imports import requesting
+from imports.kinds import KEPT, Kind
 from imports.models import Import
-from recomengine.lib.api import PageSchema
+from recomengine.lib.api import CursorPages, PageSchema
 from recomengine.lib.errors import DomainError
+from tenants import tenancy
+from tenants.authentication import caller_of
+from tenants.types import TenantRef
 
 SAMPLE = 10
 _PLAIN = (
@@ -59,6 +65,19 @@ def shown(row: Import) -> dict[str, Any]:
         "error": None if completed else error,
         "note": error if completed else None,
     }
+
+
+def sample(kind: Kind[Any], tenant: TenantRef, import_id: int) -> Any:
+    """The first rows that were not taken; with the tenant in use."""
+    return RejectedRowSchema(requesting.rejected(kind, tenant, import_id)[:SAMPLE], many=True).data
+
+
+def errors_page(kind: Kind[Any], request: Request, view: APIView, import_id: int) -> Response:
+    """A page of the rows that were not taken, in the file's order."""
+    tenant, pages = caller_of(request).tenant, CursorPages(ascending=True)
+    with tenancy.use(tenant):
+        page = pages.paginate_queryset(requesting.rejected(kind, tenant, import_id), request, view=view)
+    return pages.get_paginated_response(RejectedRowSchema(page or [], many=True).data)
 
 
 def form_of(request: Request) -> tuple[dict[str, Any], UploadedFile | None]:

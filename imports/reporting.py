@@ -5,14 +5,23 @@ import io
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.http import HttpRequest, StreamingHttpResponse
+
 from imports import requesting
 from imports.kinds import Kind
+from recomengine.lib.streaming import download
 from tenants import tenancy
 from tenants.types import TenantRef
 
 COLUMNS: Final = ("line", "item_id", "field", "code", "message", "value")
 _CHUNK: Final = 1000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def errors_file(kind: Kind[Any], request: HttpRequest, tenant: TenantRef, import_id: int) -> StreamingHttpResponse:
+    """The table as a file to be saved; `not_found` is raised at once."""
+    name = f"{kind.name}-{import_id}-errors.csv".replace("_", "-")
+    return download(request, errors_csv(kind, tenant, import_id), name, "text/csv; charset=utf-8")
 
 
 def errors_csv(kind: Kind[Any], tenant: TenantRef, import_id: int) -> Iterator[bytes]:

@@ -18,11 +18,11 @@ from catalog.api.import_schemas import NewImportIn, ResumeIn, preview_shown, sho
 from catalog.importing.kind import CATALOGUE
 from catalog.importing.types import NewImport
 from imports import reporting
-from imports.api import SAMPLE, RejectedRowPageSchema, RejectedRowSchema, form_of
+from imports.api import RejectedRowPageSchema, errors_page, form_of, sample
 from recomengine.lib.api import CursorPages
 from recomengine.lib.decoding import field_error, parse_json
 from recomengine.lib.errors import DomainError
-from recomengine.lib.streaming import AsAsked, download
+from recomengine.lib.streaming import AsAsked
 from tenants import tenancy
 from tenants.authentication import actor_of, caller_of
 
@@ -72,8 +72,7 @@ class ImportView(APIView):
         tenant = caller_of(request).tenant
         with tenancy.use(tenant):
             row = importing.get(tenant, import_id)
-            sample = RejectedRowSchema(importing.rejected(tenant, import_id)[:SAMPLE], many=True).data
-            return Response({**shown(row), "rejected_sample": sample})
+            return Response({**shown(row), "rejected_sample": sample(CATALOGUE, tenant, import_id)})
 
 
 class CancelView(APIView):
@@ -98,11 +97,7 @@ class ErrorsView(APIView):
     @extend_schema(responses=RejectedRowPageSchema, operation_id="imports_errors")
     def get(self, request: Request, import_id: int) -> Response:
         """List the rows that were not taken, in the feed's order: where, what and why."""
-        tenant = caller_of(request).tenant
-        pages = CursorPages(ascending=True)
-        with tenancy.use(tenant):
-            page = pages.paginate_queryset(importing.rejected(tenant, import_id), request, view=self)
-        return pages.get_paginated_response(RejectedRowSchema(page or [], many=True).data)
+        return errors_page(CATALOGUE, request, self, import_id)
 
 
 class ErrorsFileView(APIView):
@@ -111,8 +106,7 @@ class ErrorsFileView(APIView):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR}, operation_id="imports_errors_csv")
     def get(self, request: Request, import_id: int) -> HttpResponseBase:
         """The rows that were not taken as a CSV file."""
-        parts = reporting.errors_csv(CATALOGUE, caller_of(request).tenant, import_id)
-        return download(request._request, parts, f"import-{import_id}-errors.csv", "text/csv; charset=utf-8")
+        return reporting.errors_file(CATALOGUE, request._request, caller_of(request).tenant, import_id)
 
 
 def _answer(request: Request, row: Any, status: int = 200) -> Response:

@@ -22,7 +22,7 @@ from imports.api import RejectedRowPageSchema, RejectedRowSchema
 from recomengine.lib.api import CursorPages, PageSchema
 from recomengine.lib.decoding import field_error, parse_json
 from recomengine.lib.errors import DomainError
-from recomengine.lib.streaming import AsAsked, download
+from recomengine.lib.streaming import AsAsked
 from tenants import tenancy
 from tenants.authentication import actor_of, caller_of
 
@@ -139,7 +139,7 @@ class ImportView(APIView):
         tenant = caller_of(request).tenant
         with tenancy.use(tenant):
             row = importing.get(tenant, import_id)
-            sample = RejectedRowSchema(importing.rejected(tenant, import_id)[: common.SAMPLE], many=True).data
+            sample = common.sample(EVENTS, tenant, import_id)
         return Response({**shown(row), "rejected_sample": sample})
 
 
@@ -162,11 +162,7 @@ class ErrorsView(APIView):
     @extend_schema(responses=RejectedRowPageSchema, operation_id="event_imports_errors")
     def get(self, request: Request, import_id: int) -> Response:
         """List the rows that were not taken, in the file's order: where, what and why."""
-        tenant = caller_of(request).tenant
-        pages = CursorPages(ascending=True)
-        with tenancy.use(tenant):
-            page = pages.paginate_queryset(importing.rejected(tenant, import_id), request, view=self)
-        return pages.get_paginated_response(RejectedRowSchema(page or [], many=True).data)
+        return common.errors_page(EVENTS, request, self, import_id)
 
 
 class ErrorsFileView(APIView):
@@ -175,5 +171,4 @@ class ErrorsFileView(APIView):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR}, operation_id="event_imports_errors_csv")
     def get(self, request: Request, import_id: int) -> HttpResponseBase:
         """The rows that were not taken as a CSV file."""
-        parts = reporting.errors_csv(EVENTS, caller_of(request).tenant, import_id)
-        return download(request._request, parts, f"event-import-{import_id}-errors.csv", "text/csv; charset=utf-8")
+        return reporting.errors_file(EVENTS, request._request, caller_of(request).tenant, import_id)

@@ -6,7 +6,6 @@ from zoneinfo import available_timezones
 from django import forms
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from events import importing
@@ -15,16 +14,12 @@ from events.importing.types import NewImport
 from events.models import Import
 from events.types import BUILT_IN
 from imports import reporting
-from imports.dashboard import Run, before, counts_of, tried
+from imports.dashboard import Run, counts_of, history_page, run_page, tried
 from recomengine.lib.errors import DomainError
-from recomengine.lib.streaming import download
-from tenants import tenancy
 from tenants.dashboard import PageRequest, Shop, actor_of, shop_page
 from tenants.shop_pages.forms import ShopForm
 from tenants.types import Scope
 
-ROWS: Final = 30
-ERRORS: Final = 50
 _FORMATS: Final = {"csv": "CSV", "jsonl": "JSON Lines"}
 
 
@@ -82,26 +77,14 @@ def shown(row: Import) -> Run:
 @shop_page
 def history(request: PageRequest, shop: Shop) -> HttpResponse:
     """The newest imports; `?before=` an id for those before it."""
-    last = before(request.GET.get("before", ""))
-    with tenancy.use(shop.tenant):
-        rows = importing.listed() if last is None else importing.listed().filter(pk__lt=last)
-        found = list(map(shown, rows[: ROWS + 1]))
-    older = found[ROWS - 1].row.pk if len(found) > ROWS else None
-    return render(request, "events/imports.html", {"shop": shop, "runs": found[:ROWS], "older": older})
+    return history_page(request, shop, "events/imports.html", importing.listed(), shown)
 
 
 @require_safe
 @shop_page
 def one(request: PageRequest, shop: Shop, import_id: int) -> HttpResponse:
     """How far an import is and, when it is over, its report; htmx asks again every second until then."""
-    with tenancy.use(shop.tenant):
-        run = shown(importing.get(shop.tenant, import_id))
-        errors = list(importing.rejected(shop.tenant, import_id)[:ERRORS]) if run.row.rejected else []
-    part = bool(request.htmx) and not request.htmx.history_restore_request
-    template = "events/import_progress.html" if part else "events/import_run.html"
-    response = render(request, template, {"shop": shop, "run": run, "errors": errors, "part": part})
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return run_page(request, shop, "events", kind=EVENTS, import_id=import_id, shown=shown)
 
 
 @require_POST
@@ -124,5 +107,4 @@ def resume(request: PageRequest, shop: Shop, import_id: int) -> HttpResponse:
 @shop_page
 def errors(request: PageRequest, shop: Shop, import_id: int) -> HttpResponseBase:
     """The rows that were not taken, as a CSV file."""
-    parts = reporting.errors_csv(EVENTS, shop.tenant, import_id)
-    return download(request, parts, f"event-import-{import_id}-errors.csv", "text/csv; charset=utf-8")
+    return reporting.errors_file(EVENTS, request, shop.tenant, import_id)

@@ -43,8 +43,7 @@ def imported(api: Api, tenant: TenantRef, content: bytes, **fields: Any) -> dict
 
 
 def of(api: Api, number: int) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"events/imports/{number}").json
-    return found
+    return feeds.of(api, number, "events/imports")
 
 
 def counts(shown: dict[str, Any]) -> tuple[int, ...]:

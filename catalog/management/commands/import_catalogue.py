@@ -1,7 +1,6 @@
 """`manage.py import_catalogue`: a feed into a tenant's catalogue, now."""
 
 from argparse import ArgumentTypeError
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,13 +11,9 @@ from catalog.importing import running
 from catalog.importing.requests import get, request
 from catalog.importing.types import MAX_SHARE, NewImport
 from catalog.models import Import, Mode
-from imports.following import followed
-from recomengine.lib.commands import OperatorCommand
-from recomengine.lib.errors import DomainError
+from imports.commands import ImportCommand, requested
 from tenants import actors, directory
 from tenants.types import TenantRef
-
-_CHUNK = 1024 * 1024
 
 
 def mapping(text: str) -> Mapping:
@@ -29,7 +24,7 @@ def mapping(text: str) -> Mapping:
     return found
 
 
-class Command(OperatorCommand):
+class Command(ImportCommand):
     help = (
         "Import a feed into a tenant's catalogue, in this process, and say how far it is. Imports of the tenant that "
         "wait or were interrupted come first. Interrupted, this one is gone on with by a worker."
@@ -58,33 +53,16 @@ class Command(OperatorCommand):
         chosen = {name: options[name] for name in names}
         row = _requested(ref, feed, chosen)
         number = row.pk
-        row = followed(
-            lambda progress: running.run_pending(ref, progress), lambda: get(ref, number),
-            self._tell if verbosity else lambda _: None,
-        )  # fmt: skip
+        row = self.follow(lambda told: running.run_pending(ref, told), lambda: get(ref, number), verbosity=verbosity)
         return {
             "id": row.pk, "status": row.status, "rows": row.rows, "created": row.created, "updated": row.updated,
             "unchanged": row.unchanged, "rejected": row.rejected, "deleted": row.deleted,
             "error_code": row.error_code, "error": row.error,
         }  # fmt: skip
 
-    def complaint(self, answer: Any) -> str:
-        failed = answer["status"] != Import.Status.COMPLETED
-        return f"The import is {answer['status']}. {answer['error']}".strip() if failed else ""
-
-    def _tell(self, row: Import) -> None:
-        share = f" ({row.share:.0%})" if row.share is not None else ""
-        self.stderr.write(f"import {row.pk}: {row.rows:,} rows{share}, {row.rejected:,} rejected")
-
 
 def _requested(tenant: TenantRef, feed: str, chosen: dict[str, Any]) -> Import:
     by = actors.of_command()
     if feed.startswith(("http://", "https://")):
         return request(tenant, NewImport(url=feed, **chosen), by=by)
-    path = Path(feed)
-    try:
-        with path.open("rb") as file:
-            chunks = iter(lambda: file.read(_CHUNK), b"")
-            return request(tenant, NewImport(filename=path.name, **chosen), chunks, by=by)
-    except OSError as error:
-        raise DomainError("invalid", f"{feed} cannot be read: {error.strerror}.") from error
+    return requested(feed, lambda name, parts: request(tenant, NewImport(filename=name, **chosen), parts, by=by))

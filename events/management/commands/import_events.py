@@ -1,7 +1,6 @@
 """`manage.py import_events`: events of the past into a tenant's store, now."""
 
 from argparse import ArgumentTypeError
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,13 +10,10 @@ from events.importing import running
 from events.importing.requests import get, request
 from events.importing.types import Format, NewImport
 from events.models import Import
-from imports.following import followed
-from recomengine.lib.commands import OperatorCommand
-from recomengine.lib.errors import DomainError
+from imports.commands import ImportCommand, requested
 from tenants import actors, directory
 from tenants.types import TenantRef
 
-_CHUNK = 1024 * 1024
 _COUNTS = ("rows", "events", "stored", "duplicates", "rejected", "error_code", "error")
 
 
@@ -29,7 +25,7 @@ def mapping(text: str) -> dict[str, str]:
     return found
 
 
-class Command(OperatorCommand):
+class Command(ImportCommand):
     help = (
         "Import events of the past from a file, in this process, and say how far it is. Imports of the tenant that "
         "wait or were interrupted come first. Interrupted, this one is gone on with by a worker."
@@ -52,26 +48,10 @@ class Command(OperatorCommand):
         ref = directory.get(tenant)
         chosen = {name: options[name] for name in ("format", "type", "timezone", "date_format", "mapping")}
         number = _requested(ref, file, chosen).pk
-        row = followed(
-            lambda progress: running.run_pending(ref, progress), lambda: get(ref, number),
-            self._tell if verbosity else lambda _: None,
-        )  # fmt: skip
+        row = self.follow(lambda told: running.run_pending(ref, told), lambda: get(ref, number), verbosity=verbosity)
         return {"id": row.pk, "status": row.status} | {name: getattr(row, name) for name in _COUNTS}
-
-    def complaint(self, answer: Any) -> str:
-        failed = answer["status"] != Import.Status.COMPLETED
-        return f"The import is {answer['status']}. {answer['error']}".strip() if failed else ""
-
-    def _tell(self, row: Import) -> None:
-        share = f" ({row.share:.0%})" if row.share is not None else ""
-        self.stderr.write(f"import {row.pk}: {row.rows:,} rows{share}, {row.rejected:,} rejected")
 
 
 def _requested(tenant: TenantRef, file: str, chosen: dict[str, Any]) -> Import:
-    path = Path(file)
-    try:
-        with path.open("rb") as opened:
-            chunks = iter(lambda: opened.read(_CHUNK), b"")
-            return request(tenant, NewImport(filename=path.name, **chosen), chunks, by=actors.of_command())
-    except OSError as error:
-        raise DomainError("invalid", f"{file} cannot be read: {error.strerror}.") from error
+    by = actors.of_command()
+    return requested(file, lambda name, parts: request(tenant, NewImport(filename=name, **chosen), parts, by=by))

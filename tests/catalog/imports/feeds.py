@@ -51,8 +51,8 @@ def imported(api: Api, tenant: TenantRef, content: bytes, **fields: Any) -> dict
     return of(api, number)
 
 
-def of(api: Api, number: int) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"catalog/imports/{number}").json
+def of(api: Api, number: int, path: str = "catalog/imports") -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"{path}/{number}").json
     return found
 
 
