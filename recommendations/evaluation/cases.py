@@ -37,7 +37,10 @@ DRAW: Final = Draw()
 
 
 class BasketCases(NamedTuple):
-    """The same held-out items, asked for from one other item of the order, and from all others."""
+    """Two questions about each order: `single` as on a product page, `cart` as in the cart.
+
+    `single`: from one item to all others, any of which is a hit. `cart`: from all items but one to that one.
+    """
 
     single: list[Case]
     cart: list[Case]
@@ -58,7 +61,7 @@ def next_item_cases(held_out: ibis.Table, draw: Draw = DRAW) -> list[Case]:
 
 
 def basket_cases(orders: ibis.Table, draw: Draw = DRAW) -> BasketCases:
-    """Leave one random item of each order out and ask for it, from one random other and from all others.
+    """Ask for the rest of each order from one random item, and for one random item from the rest; a case each.
 
     `orders` has order_id and item (`baskets.order_lines`); orders of one item are passed over. An order has no
     sequence, so the prefix of a cart is shuffled. The expression is executed.
@@ -69,9 +72,8 @@ def basket_cases(orders: ibis.Table, draw: Draw = DRAW) -> BasketCases:
     single, cart = [], []
     for order, lines in _by_name(_drawn_rows(several, "order_id", "item", draw, generator)):
         items = generator.permutation(sorted({item for _, _, item in lines})).tolist()
-        target, others = frozenset(items[:1]), tuple(items[1:])
-        single.append(Case(others[:1], target, order))
-        cart.append(Case(others, target, order))
+        single.append(Case(tuple(items[:1]), frozenset(items[1:]), order))
+        cart.append(Case(tuple(items[1:]), frozenset(items[:1]), order))
     return BasketCases(single, cart)
 
 
