@@ -1,7 +1,7 @@
 """Derive sessions from raw interactions."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import ibis
 
@@ -47,7 +47,7 @@ def numbered_sessions(interactions: ibis.Table, params: SessionParams = DEFAULT)
     A number is a hash of 64 bits: of a hundred million sessions, one pair in some thousand logs would meet.
     """
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
-    return _capped(_whole(_collapsed(_split(_at_moments(_events(positive)), params.gap_minutes))), params)
+    return _capped(_whole(_split(_at_moments(_events(positive)), params.gap_minutes)), params)
 
 
 def _events(positive: ibis.Table) -> ibis.Table:
@@ -78,10 +78,10 @@ def _hashed(text: ibis.Value) -> ibis.Value:
 
 
 def _at_moments(events: ibis.Table) -> ibis.Table:
-    """Each item once a moment, the moments of a visit numbered (`place`) and marked after a pause (in seconds)."""
+    """Each item once a moment, the moments of a visit numbered (`place`) and the one before known."""
     in_time = ibis.window(group_by="visit", order_by=["moment", "item"])
     alike = ibis.range_window(group_by="visit", order_by=["moment", "item"], preceding=0, following=0)
-    # All of these share one sort, which is what windows cost.
+    # Sorting is what windows cost; these share one sort, and so do those of each function below.
     seen = events.mutate(
         units=events.units.sum().over(alike),
         last_moment=events.moment.lag().over(in_time),
@@ -93,44 +93,45 @@ def _at_moments(events: ibis.Table) -> ibis.Table:
 
 
 def _split(steps: ibis.Table, gap_minutes: int) -> ibis.Table:
-    """Give every step the number of its session."""
+    """Give every step the number of its session, and drop those whose item was there at the moment before."""
     pause = steps.moment.epoch_seconds() - steps.last_moment.epoch_seconds()
-    timed = steps.mutate(starts=(~steps.named & (pause > gap_minutes * 60)).ifelse(1, 0))
-    # A frame by range: steps of the same moment all see the one among them that follows the pause.
-    up_to_here = ibis.range_window(group_by="visit", order_by="moment", preceding=None, following=0)
-    number = timed.starts.sum().over(up_to_here)
-    return timed.select("item", "units", "moment", "place", session=timed.visit ^ (number * SCATTER_FACTOR))
+    timed = steps.mutate(starts=(~steps.named & (pause > gap_minutes * 60)).fill_null(False).ifelse(1, 0))
+    # Frames by range: steps of the same moment all see the one among them that follows the pause.
+    numbered = timed.mutate(
+        number=timed.starts.sum().over(_moments(preceding=None, following=0)),
+        first=timed.starts.max().over(_moments(preceding=0, following=0)),
+        before=timed.item.collect().over(_moments(preceding=(1, 1))),
+    )
+    again = (numbered.first == 0) & numbered.before.contains(numbered.item).fill_null(False)
+    session = numbered.visit ^ (numbered.number * SCATTER_FACTOR)
+    return numbered.filter(~again).select("item", "units", "moment", "place", session=session)
 
 
-def _collapsed(steps: ibis.Table) -> ibis.Table:
-    """Drop consecutive repeats."""
-    of_item = ibis.window(group_by=["session", "item"], order_by="place")
-    before = steps.mutate(last_place=steps.place.lag().over(of_item))
-    return before.filter(before.last_place.isnull() | (before.place - before.last_place > 1)).drop("last_place")
+def _moments(**frame: Any) -> ibis.expr.builders.WindowBuilder:
+    """Moments of the same visit, relative to a step's own."""
+    return ibis.range_window(group_by="visit", order_by="place", **frame)
 
 
 def _whole(steps: ibis.Table) -> ibis.Table:
-    """Sessions of more than one step, with their `length` and their end."""
-    whole = ibis.window(group_by="session")
+    """Sessions of more than one step, with their end and places counted from it."""
+    newest_first = [ibis.desc("place"), ibis.desc("units"), _scattered(steps), "item"]
+    by_moment = ibis.window(group_by="session", order_by=ibis.desc("place"))
     counted = steps.mutate(
-        length=steps.count().over(whole),
-        ended_at=steps.moment.max().over(whole),
-        position=ibis.dense_rank().over(ibis.window(group_by="session", order_by="place")),
+        length=steps.count().over(ibis.window(group_by="session")),
+        ended_at=steps.moment.max().over(ibis.window(group_by="session")),
+        moments_after=ibis.dense_rank().over(by_moment),
+        steps_after=ibis.rank().over(by_moment),
+        row=ibis.row_number().over(ibis.window(group_by="session", order_by=newest_first)),
     )
-    return counted.filter(counted.length > 1).drop("place")
+    return counted.filter(counted.length > 1)
 
 
 def _capped(steps: ibis.Table, params: SessionParams) -> ibis.Table:
-    """Of what is too long, the last steps, and of one moment those with most units."""
-    columns = list(SESSION_EVENTS.names)
-    fits = steps.length <= min(params.max_at_once, params.max_events)
-    long = steps.filter(~fits)
-    most_units_first = [ibis.desc("units"), _scattered(long), "item"]
-    lines = ibis.row_number().over(ibis.window(group_by=["session", "position"], order_by=most_units_first))
-    kept = long.mutate(line=lines).filter(ibis._.line < params.max_at_once)
-    newest_first = ibis.window(group_by="session", order_by=[ibis.desc("position"), "line"])
-    last = kept.mutate(back=ibis.row_number().over(newest_first)).filter(ibis._.back < params.max_events)
-    return ibis.union(steps.filter(fits).select(columns), last.select(columns))
+    """Of one moment the lines with most units, and of what is left of a session the last steps."""
+    kept = steps.filter(steps.row - steps.steps_after < params.max_at_once)
+    in_order = ibis.window(group_by="session", order_by="row")
+    last = kept.mutate(back=ibis.row_number().over(in_order)).filter(ibis._.back < params.max_events)
+    return last.select("session", "item", "ended_at", position=-last.moments_after).select(*SESSION_EVENTS.names)
 
 
 def _scattered(steps: ibis.Table) -> ibis.Value:
