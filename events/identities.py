@@ -8,6 +8,7 @@ bots send joins nobody, and neither does an event of which the user id stands fo
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
@@ -81,8 +82,22 @@ def belongings(connection: copying.Connection, tenant: TenantRef) -> tuple[pa.Ar
         if sum(each.num_rows for each in waiting) > max(_AT_ONCE, found.num_rows):
             found, waiting = _summed(pa.concat_tables([found, *waiting])), []
     links = _summed(pa.concat_tables([found, *waiting]))
-    links = links.filter(pc.equal(links["first"], links["last"])).combine_chunks()
-    return links["visitor"], links["first"]
+    links = links.filter(pc.equal(links["first"], links["last"]))
+    return links["visitor"].combine_chunks(), links["first"].combine_chunks()
+
+
+def owners(browsers: pa.ChunkedArray, belonging: tuple[pa.Array, pa.Array]) -> pa.ChunkedArray:
+    """For each of many browsers, which recur, the user it belongs to, or null; `belonging` as `belongings` gives it.
+
+    What is looked up is every browser that belongs to a user, among the few of these rows: the other way round, a
+    table of all of them would be made for each call.
+    """
+    visitors, users = belonging
+    rows = pc.dictionary_encode(browsers.combine_chunks())
+    place = pc.index_in(visitors, value_set=rows.dictionary)
+    owner = np.full(len(rows.dictionary), -1)
+    owner[place.drop_null().to_numpy()] = np.flatnonzero(place.is_valid())
+    return pa.chunked_array([users.take(pa.array(owner, mask=owner < 0)).take(rows.indices)], pa.string())
 
 
 def _summed(links: pa.Table) -> pa.Table:

@@ -115,10 +115,10 @@ def _written(path: Path, lines: Iterator[pa.Table]) -> tuple[int, datetime | Non
 
 
 def _lines(connection: copying.Connection, tenant: TenantRef, since: datetime) -> Generator[pa.Table, None, None]:
-    visitors, users = identities.belongings(connection, tenant)
+    belonging = identities.belongings(connection, tenant)
     with closing(ahead(_grouped(_found(connection, tenant, since)))) as groups:
         for some in groups:
-            owner = users.take(pc.index_in(some["visitor_id"], value_set=visitors))
+            owner = identities.owners(some["visitor_id"], belonging)
             who = pc.coalesce(some["user_id"], owner, some["visitor_id"])
             found = [who, *some.columns[1 : len(INTERACTIONS)]]
             yield pa.table(found, schema=INTERACTIONS)
