@@ -13,7 +13,8 @@ from tenants.types import TenantRef
 def write(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
     """Put a version's tables (in the model store's schema) beside the live ones; `versions.flip` makes them live."""
     for name in versions.TABLES:
-        versions.write_table(tenant, version, name, packed_lists(tables[name]))
+        if name in tables:  # a version may be older than the table
+            versions.write_table(tenant, version, name, packed(name, tables[name]))
 
 
 def is_lost(tenant: TenantRef) -> bool:
@@ -28,6 +29,18 @@ def republish(tenant: TenantRef) -> None:
     if run is not None:
         write(tenant, run.version, modelstore.load(tenant, run.version))
         versions.flip(tenant, run.version)
+
+
+def packed(name: str, table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """The fields and values of a table's hash."""
+    return packed_repurchases(table) if name == "repurchases" else packed_lists(table)
+
+
+def packed_repurchases(table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """How each item is bought again, packed for Redis."""
+    columns = (table[name].to_pylist() for name in ("item", "count", "probability", "days", "spread"))
+    for key, *known in zip(table["key"].to_pylist(), *columns, strict=True):
+        yield key, packing.pack_repurchase(packing.Repurchase(*known))
 
 
 def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
