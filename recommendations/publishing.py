@@ -1,12 +1,11 @@
 """Publishing a model: its tables go into Redis beside the live ones, then one pointer is flipped."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from recommendations import modelstore, packing, runs, versions
+from recommendations import modelstore, runs, versions
+from recommendations.packed_tables import packed
 from tenants.types import TenantRef
 
 
@@ -29,27 +28,3 @@ def republish(tenant: TenantRef) -> None:
     if run is not None:
         write(tenant, run.version, modelstore.load(tenant, run.version))
         versions.flip(tenant, run.version)
-
-
-def packed(name: str, table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """The fields and values of a table's hash."""
-    return packed_repurchases(table) if name == "repurchases" else packed_lists(table)
-
-
-def packed_repurchases(table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """How each item is bought again, packed for Redis."""
-    columns = (table[name].to_pylist() for name in ("item", "count", "probability", "days", "spread"))
-    for key, *known in zip(table["key"].to_pylist(), *columns, strict=True):
-        yield key, packing.pack_repurchase(packing.Repurchase(*known))
-
-
-def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """The lists of a table, packed for Redis; scores are scaled so that the table's best is `packing.SCALE`."""
-    if not table.num_rows:
-        return
-    items, counts = table["item"].to_numpy(), table["count"].to_numpy()
-    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
-    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
-    keys = table["key"].take(pa.array(starts)).to_pylist()
-    for key, start, end in zip(keys, starts, [*starts[1:], table.num_rows], strict=True):
-        yield key, packing.pack(items[start:end], scores[start:end], counts[start:end])

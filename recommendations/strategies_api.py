@@ -46,7 +46,7 @@ class PartSchema(serializers.Serializer[Any]):
 
 
 class CustomStrategySchema(serializers.ModelSerializer[CustomStrategy]):
-    parts = PartSchema(many=True, min_length=1, max_length=MAX_PARTS)
+    parts = serializers.ListField(child=PartSchema(), min_length=1, max_length=MAX_PARTS)
 
     class Meta:
         model = CustomStrategy
@@ -108,9 +108,7 @@ class StrategyView(APIView):
     def patch(self, request: Request, key: str) -> Response:
         """Change one; the change is served within a second."""
         sent = parse_json(request.body, StrategyChangesIn)
-        changes = {
-            name: value for name in ("key", "name", "parts") if (value := getattr(sent, name)) is not msgspec.UNSET
-        }
+        changes = {name: value for name, value in msgspec.structs.asdict(sent).items() if value is not msgspec.UNSET}
         row = custom_strategies.edit(caller_of(request).tenant, key, changes, by=actor_of(request))
         return Response(CustomStrategySchema(row).data)
 

@@ -12,7 +12,7 @@ from recommendations.algorithms.returning import with_returns
 from recommendations.algorithms.scoring import Scored
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
-from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Tables, newest_first
+from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Tables
 from recommendations.strategies.neighbours import HistoryLists, NeighbourLists
 from recommendations.types import Candidate, ServingParameters
 
@@ -79,11 +79,10 @@ class Session(HistoryLists):
     def _with_returns(self, asked: Asked, new: Sequence[Candidate], reply: Reply) -> Iterator[Candidate]:
         assert asked.model is not None
         past = self._past(asked, reply)
-        rates, proposed, times = asked.model.parameters.returns, {each.item: each for each in new}, Counter(past)
-        seen = newest_first(past, len(rates))
+        proposed, times = {each.item: each for each in new}, Counter(past)
         scored = [Scored(each.item, each.score, 0, 0) for each in new]
-        for item, chance in with_returns(scored, past, rates):
-            found = self._seen(item, times[item]) if item in seen else proposed[item]
+        for item, chance in with_returns(scored, past, asked.model.parameters.returns):
+            found = self._seen(item, times[item]) if item in times else proposed[item]
             yield found._replace(score=chance * SCALE)
 
     def _past(self, asked: Asked, reply: Reply) -> list[int]:
