@@ -23,6 +23,16 @@ SCHEMA: Final = pa.schema(
 )
 """A row is one entry of the list of `key` (an item id, or a strategy); lists are contiguous and in rank order."""
 
+REPURCHASES: Final = pa.schema(
+    [
+        ("key", pa.string()), ("item", pa.int64()), ("count", pa.int64()), ("probability", pa.float32()),
+        ("days", pa.float32()), ("spread", pa.float32()),
+    ]
+)  # fmt: skip
+"""A row is an item that is bought again, under its id."""
+SCHEMAS: Final[Mapping[str, pa.Schema]] = {"repurchases": REPURCHASES}
+"""Of the tables that are no lists."""
+
 
 class BrokenModel(Exception):
     """A stored version is incomplete or not what was written; train again."""
@@ -59,7 +69,7 @@ def load(tenant: TenantRef, version: str) -> dict[str, pa.Table]:
         raise BrokenModel(f"{home}: {error.filename} is missing.") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise BrokenModel(f"{home}: the manifest is damaged.") from error
-    return {name: parquet.read_table(home / f"{name}.parquet", schema=SCHEMA) for name in sums}
+    return {name: parquet.read_table(home / f"{name}.parquet", schema=SCHEMAS.get(name, SCHEMA)) for name in sums}
 
 
 def prune(tenant: TenantRef, live: str) -> None:

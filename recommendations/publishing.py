@@ -5,14 +5,15 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from recommendations import modelstore, runs, versions
-from recommendations.packed_tables import packed_lists
+from recommendations.packed_tables import packed
 from tenants.types import TenantRef
 
 
 def write(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
     """Put a version's tables (in the model store's schema) beside the live ones; `versions.flip` makes them live."""
     for name in versions.TABLES:
-        versions.write_table(tenant, version, name, packed_lists(tables[name]))
+        if name in tables:  # a version may be older than the table
+            versions.write_table(tenant, version, name, packed(name, tables[name]))
 
 
 def is_lost(tenant: TenantRef) -> bool:
