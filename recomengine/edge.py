@@ -75,7 +75,7 @@ class Edge:
         self.states = LiveStates(self.mux)
         self.keys = KeyCache(self.states)
         self.leases = Leases(self.mux)
-        self.placements = recommendations_hot.Placements(self.mux)
+        self.known = recommendations_hot.Known(self.mux)
         self.writer = Writer(postgres.connect)
         self.streams = live_stream.Streams()
         when_told_to_end(self.streams.close)
@@ -105,7 +105,7 @@ class Edge:
             raise DomainError("tenant_suspended")
         await self.leases.take(caller)
         if request.path == RECOMMENDATIONS:
-            return await recommendations_hot.respond(request, caller, state, self.placements, self.mux)
+            return await recommendations_hot.respond(request, caller, state, self.known, self.mux)
         return await events_hot.post(request, caller, state, self.writer, self.mux)
 
     async def authenticate(self, request: Request) -> tuple[Caller, LiveState]:

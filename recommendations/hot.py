@@ -8,7 +8,8 @@ from recomengine.lib.asgi import Request, Response, json_response, parameters
 from recomengine.lib.errors import DomainError
 from recomengine.lib.redis_mux import RedisMux, ReplyError
 from recommendations import parsing, placements, serving
-from recommendations.types import PlacementConfig, Query, Slate
+from recommendations.live_models import LiveModels
+from recommendations.types import LiveModel, PlacementConfig, Query, Slate
 from tenants.types import Caller, LiveState, Scope
 
 
@@ -28,7 +29,15 @@ class Placements:
         return configs
 
 
-async def respond(request: Request, caller: Caller, state: LiveState, known: Placements, mux: RedisMux) -> Response:
+class Known:
+    """What this process knows of the tenants, so that a request need not ask."""
+
+    def __init__(self, mux: RedisMux) -> None:
+        self.placements = Placements(mux)
+        self.models = LiveModels(mux)
+
+
+async def respond(request: Request, caller: Caller, state: LiveState, known: Known, mux: RedisMux) -> Response:
     """Answer one request for recommendations."""
     if not caller.allows(Scope.RECOMMEND):
         raise DomainError("forbidden", f"{caller.title} may not read recommendations.")
@@ -38,19 +47,20 @@ async def respond(request: Request, caller: Caller, state: LiveState, known: Pla
         else parsing.from_parameters(parameters(request.query))
     )
     slug = caller.tenant.slug
-    configs = await known.get(slug, state)
+    configs = await known.placements.get(slug, state)
     placement = configs.get(query.placement)
     if placement is None:
         raise DomainError(
             "unknown_placement", f"There is no placement {query.placement!r}; there are {', '.join(configs)}."
         )
-    answer = await read(slug, query, placement, state.model, mux)
+    model = await known.models.get(slug, state.model)
+    answer = await read(slug, query, placement, model, mux)
     return json_response(serving.body(answer, uuid.uuid4().hex))
 
 
-async def read(slug: str, query: Query, placement: PlacementConfig, version: str | None, mux: RedisMux) -> Slate:
+async def read(slug: str, query: Query, placement: PlacementConfig, model: LiveModel | None, mux: RedisMux) -> Slate:
     """Drive the slate's reads over the multiplexed connection."""
-    reads = serving.slate(slug, query, placement, version, time.time())
+    reads = serving.slate(slug, query, placement, model, time.time())
     try:
         commands = next(reads)
         while True:

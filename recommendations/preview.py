@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping
 
 from recomengine.lib import redis
-from recommendations import placements, serving
-from recommendations.types import PlacementConfig, Query, Slate
+from recommendations import live_models, placements, serving
+from recommendations.types import LiveModel, PlacementConfig, Query, Slate
 from tenants.live import live_key
 from tenants.types import TenantRef
 
@@ -15,7 +15,8 @@ def slate(tenant: TenantRef, query: Query) -> Slate:
     client = redis.client()
     version = redis.text(client.hget(live_key(tenant.slug), "model"))
     placement = published(tenant).get(query.placement) or PlacementConfig(query.placement, ("popular",))
-    reads = serving.slate(tenant.slug, query, placement, version, time.time())
+    model = _model(tenant, version)
+    reads = serving.slate(tenant.slug, query, placement, model, time.time())
     try:
         commands = next(reads)
         while True:
@@ -28,7 +29,17 @@ def slate(tenant: TenantRef, query: Query) -> Slate:
         return answer
 
 
+def _model(tenant: TenantRef, version: str | None) -> LiveModel | None:
+    if version is None:
+        return None
+    return LiveModel(version, live_models.decode(_read(live_models.parameters_key(tenant.slug, version))))
+
+
 def published(tenant: TenantRef) -> Mapping[str, PlacementConfig]:
     """The placements as the serving processes see them."""
-    packed = redis.client().get(placements.config_key(tenant.slug))
-    return placements.decode(packed.encode() if isinstance(packed, str) else packed)
+    return placements.decode(_read(placements.config_key(tenant.slug)))
+
+
+def _read(key: str) -> bytes | None:
+    packed = redis.client().get(key)
+    return packed.encode() if isinstance(packed, str) else packed

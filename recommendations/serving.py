@@ -6,65 +6,64 @@ made only when too many of the first candidates may not be shown.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from catalog.types import Card, cards_key, groups_key, ids_key
-from events.interest import HALF_LIFE
-from events.types import trend_key, trending_key
 from recomengine.lib.errors import DomainError
 from recommendations import scripts
-from recommendations.algorithms.scoring import merge
-from recommendations.packing import SCALE, unpack
+from recommendations.packing import SCALE
 from recommendations.scripts import Command
-from recommendations.strategies import RECENT, STRATEGIES, TREND, Anchors, Strategy
-from recommendations.types import Candidate, PlacementConfig, Query, Slate, table_key
+from recommendations.strategies import STRATEGIES, Anchors, Asked, Strategy
+from recommendations.strategies.base import Reply
+from recommendations.types import Candidate, LiveModel, PlacementConfig, Query, Slate
 
-Reply = Any
 Reads = Generator[Sequence[Command], Sequence[Reply], Slate]
 
 SPARE: Final = 20  # candidates read beyond the limit, for those that may not be shown
-TRENDING: Final = 200  # items of the trend that are looked at
 _decode_card = msgspec.msgpack.Decoder(Card).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One strategy of the cascade and the command that reads what it needs; `anchors` are known where it has any."""
+class Step(NamedTuple):
+    """One strategy of the cascade and the reads it needs, which are none if it has nothing to start from."""
 
     strategy: Strategy
-    anchors: tuple[str, ...]
-    command: Command
-
-    @property
-    def reads_history(self) -> bool:
-        """Whether the anchors come with the reply: ([entry, …], [list, …])."""
-        return self.strategy.needs_model and self.command[0] == "EVAL"
+    reads: tuple[Command, ...]
 
 
-def slate(slug: str, query: Query, placement: PlacementConfig, version: str | None, now: float) -> Reads:
+class Answered(NamedTuple):
+    """A step with the replies to its reads."""
+
+    strategy: Strategy
+    replies: Sequence[Reply]
+
+
+def slate(slug: str, query: Query, placement: PlacementConfig, model: LiveModel | None, now: float) -> Reads:
     """The items to show. Yields commands, takes replies, returns the slate; `now` is in Unix seconds.
 
-    Without a model (`version` None) the strategies that need none still answer.
+    Without a model the strategies that need none still answer.
     """
+    asked = Asked(slug, query, model, now)
     cascade = cascade_of(query, placement)
-    answer = Slate(placement.key, cascade[0].name, version, empty_reason="no_candidates" if version else "no_model")
+    answer = Slate(placement.key, cascade[0].name, model.version if model else None, empty_reason="no_candidates")
     limit = query.limit or placement.limit
-    steps = plan(slug, query, cascade, version)
+    steps = plan(asked, cascade)
+    if model is None:
+        answer.empty_reason = "no_model"
     if not steps:
-        answer.empty_reason = "no_context" if version else "no_model"
+        answer.empty_reason = "no_context" if model else "no_model"
         return answer
     at_hand = (*query.items, *query.session_items)
     about = bought_command(slug, query, now) + groups_command(slug, placement, at_hand)
-    replies = yield [step.command for step in steps] + about
-    of_steps, bought = replies[: len(steps)], replies[len(steps)] if is_known(query) else ()
-    groups = Groups(replies[-1] if placement.one_per_group and at_hand else ()) if placement.one_per_group else None
-    known = {*histories(steps, of_steps), *(item.decode() for item in bought)}
+    replies = iter((yield [command for step in steps for command in step.reads] + about))
+    answered = [Answered(step.strategy, list(islice(replies, len(step.reads)))) for step in steps]
+    bought = next(replies) if query.is_known else ()
+    groups = Groups(next(replies) if placement.one_per_group and at_hand else ()) if placement.one_per_group else None
+    known = {*histories(asked, answered), *(item.decode() for item in bought)}
     gate = Gate({*query.exclude, *at_hand}, known, groups, now)
-    proposed = candidates(steps, of_steps, now)
+    proposed = candidates(asked, answered)
     while len(answer.items) < limit and (chunk := list(islice(proposed, limit - len(answer.items) + SPARE))):
         (cards,) = yield [("HMGET", cards_key(slug), *(candidate.item for candidate in chunk))]
         answer.items += islice(showable(chunk, cards, gate), limit - len(answer.items))
@@ -75,14 +74,9 @@ def slate(slug: str, query: Query, placement: PlacementConfig, version: str | No
     return answer
 
 
-def is_known(query: Query) -> bool:
-    """Whether the query names a visitor or a user."""
-    return bool(query.visitor_id or query.user_id)
-
-
 def bought_command(slug: str, query: Query, now: float) -> list[Command]:
     """The read of what the visitor or user bought lately; it is not recommended again."""
-    if not is_known(query):
+    if not query.is_known:
         return []
     return [scripts.bought(slug, ids_key(slug), query.visitor_id or "", query.user_id or "", now)]
 
@@ -103,110 +97,29 @@ def cascade_of(query: Query, placement: PlacementConfig) -> list[Strategy]:
     return [STRATEGIES[name] for name in (ordered if query.fill else ordered[:1])]
 
 
-def plan(slug: str, query: Query, cascade: Sequence[Strategy], version: str | None) -> list[Step]:
+def plan(asked: Asked, cascade: Sequence[Strategy]) -> list[Step]:
     """The reads that the cascade needs; a strategy without anything to start from is left out."""
-    steps = []
-    for strategy in cascade:
-        anchors = anchors_of(strategy, query)
-        command = command_of(slug, query, strategy, anchors, version)
-        if command is not None:
-            steps.append(Step(strategy, anchors, command))
-    return steps
+    steps = [Step(strategy, strategy.reads(asked)) for strategy in cascade]
+    return [step for step in steps if step.reads]
 
 
-def command_of(
-    slug: str, query: Query, strategy: Strategy, anchors: Sequence[str], version: str | None
-) -> Command | None:
-    """What reads the strategy's proposals; None without anything to start from, or without a model it needs."""
-    visitor, user = query.visitor_id or "", query.user_id or ""
-    if strategy.table == TREND:
-        return scripts.trend(ids_key(slug), trend_key(slug), trending_key(slug), TRENDING)
-    if strategy.table == RECENT:
-        return scripts.recent(slug, ids_key(slug), visitor, user) if is_known(query) else None
-    if version is None:
-        return None
-    table = table_key(slug, version, strategy.table_for(len(anchors)))
-    if strategy.anchors is Anchors.NONE:
-        return ("HMGET", table, strategy.name)
-    if anchors:
-        return ("HMGET", table, *anchors)
-    if strategy.anchors is not Anchors.ITEMS and is_known(query):
-        return scripts.neighbours_of_history(slug, table, visitor, user, strategy.max_anchors)
-    return None
-
-
-def anchors_of(strategy: Strategy, query: Query) -> tuple[str, ...]:
-    """The items that the query itself names for a strategy, newest first."""
-    if strategy.anchors is Anchors.ITEMS:
-        return tuple(dict.fromkeys(query.items))[: strategy.max_anchors]
-    if strategy.anchors is Anchors.SESSION:
-        return tuple(dict.fromkeys((*query.items, *query.session_items)))[: strategy.max_anchors]
-    return ()
-
-
-def histories(steps: Sequence[Step], replies: Sequence[Reply]) -> Iterator[str]:
+def histories(asked: Asked, answered: Sequence[Answered]) -> Iterator[str]:
     """The items of the histories that were read: what the visitor knows is not recommended."""
-    for step, reply in zip(steps, replies, strict=True):
-        if step.reads_history:
-            yield from (entry[1:].decode() for entry in reply[0])
+    for strategy, replies in answered:
+        yield from strategy.known(asked, replies)
 
 
-def candidates(steps: Sequence[Step], replies: Sequence[Reply], now: float) -> Iterator[Candidate]:
+def candidates(asked: Asked, answered: Sequence[Answered]) -> Iterator[Candidate]:
     """Every strategy's proposals, best first, each item once; a strategy is only scored when its turn comes.
 
     A strategy that repeats what the visitor knows may propose what an earlier one did, which is not shown for that.
     """
     taken: set[int] = set()
-    for step, reply in zip(steps, replies, strict=True):
-        for candidate in proposals_of(step, reply, now):
-            if candidate.item not in taken or step.strategy.repeats:
+    for strategy, replies in answered:
+        for candidate in strategy.propose(asked, replies):
+            if candidate.item not in taken or strategy.repeats:
                 taken.add(candidate.item)
                 yield candidate
-
-
-def proposals_of(step: Step, reply: Reply, now: float) -> Iterator[Candidate]:
-    """One strategy's candidates from the reply to its command."""
-    if step.strategy.table == TREND:
-        return trending(step.strategy, reply, now)
-    if step.strategy.table == RECENT:
-        return recent(step.strategy, reply)
-    if step.reads_history:
-        return proposals(step.strategy, tuple(entry[1:].decode() for entry in reply[0]), reply[1])
-    return proposals(step.strategy, step.anchors, reply)
-
-
-def trending(strategy: Strategy, reply: Reply, now: float) -> Iterator[Candidate]:
-    """The trend's items that are in the catalogue; the evidence is their interest as it has faded until now."""
-    found, numbers, landmark = reply
-    scores = [float(score) for score in found[1::2]]
-    fresh = 2.0 ** ((float(landmark) - now) / HALF_LIFE.total_seconds())
-    for number, score in zip(numbers, scores, strict=True):
-        if number is not None:
-            yield Candidate(
-                int(number), score / scores[0] * SCALE, strategy.name, strategy.reason, None, round(score * fresh)
-            )
-
-
-def recent(strategy: Strategy, reply: Reply) -> Iterator[Candidate]:
-    """The items of a history, newest first, those that were looked at before those that were only bought or carted."""
-    entries, numbers = reply
-    looked_at = [number for entry, number in zip(entries, numbers, strict=True) if entry[:1] in b"vc"]
-    newest = [number for number in dict.fromkeys((*looked_at, *numbers)) if number is not None]
-    for place, number in enumerate(newest):
-        score = SCALE * (len(newest) - place) / len(newest)
-        yield Candidate(int(number), score, strategy.name, strategy.reason, None, 1)
-
-
-def proposals(strategy: Strategy, anchors: Sequence[str], lists: Sequence[bytes | None]) -> Iterator[Candidate]:
-    """One strategy's candidates from the packed lists of its anchors."""
-    if strategy.anchors is Anchors.NONE:
-        for item, score, evidence in unpack(lists[0]):
-            yield Candidate(item, score, strategy.name, strategy.reason, None, evidence)
-        return
-    weights = [strategy.weight(position) for position in range(len(lists))]
-    for scored in merge(lists, weights):
-        because_of = anchors[scored.because_of]
-        yield Candidate(scored.item, scored.score, strategy.name, strategy.reason, because_of, scored.evidence)
 
 
 class Groups:

@@ -1,12 +1,15 @@
 """What is asked of the recommender, what a strategy proposes, and what is shown."""
 
+import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import Final, NamedTuple
 
 from recomengine.lib import naming
 
 MAX_LIMIT = 50
 DEFAULT_LIMIT = 10
+MAX_ANCHORS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,39 @@ class Query:
     exclude: frozenset[str] = frozenset()
     limit: int | None = None
     fill: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it names a visitor or a user."""
+        return bool(self.visitor_id or self.user_id)
+
+
+@dataclass(frozen=True)
+class ServingParameters:
+    """What a model was found to be served best with.
+
+    `recency`: τ of e^(-p/τ), the weight of the p-th newest item of a visit. `returns`: how often a visit comes back to
+    what it has seen (`algorithms.returning`).
+    """
+
+    recency: float = 1.5
+    returns: tuple[tuple[tuple[float, ...], ...], ...] = ()
+
+    @cached_property
+    def recency_weights(self) -> list[float]:
+        """The weights of a visit's items, newest first."""
+        return [math.exp(-place / self.recency) for place in range(MAX_ANCHORS)]
+
+
+USUAL: Final = ServingParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveModel:
+    """A published model: its version, and how to serve it."""
+
+    version: str
+    parameters: ServingParameters = USUAL
 
 
 class Candidate(NamedTuple):

@@ -11,11 +11,13 @@ from itertools import islice
 from typing import Final
 
 from recomengine.lib import redis
-from recommendations.types import table_key
+from recommendations import live_models
+from recommendations.types import ServingParameters, table_key
 from tenants.live import live_key
 from tenants.types import TenantRef
 
 TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
+_KEPT: Final = (*TABLES, live_models.PARAMETERS)
 SUPERSEDED_KEPT: Final = timedelta(minutes=5)
 UNPUBLISHED_KEPT: Final = timedelta(days=1)
 Field = bytes | bytearray | memoryview | str | int | float  # redis-py's own notion of a field or a value
@@ -40,23 +42,29 @@ def write_table(tenant: TenantRef, version: str, table: str, rows: Iterable[tupl
     return written
 
 
+def write_parameters(tenant: TenantRef, version: str, parameters: ServingParameters) -> None:
+    """Put a version's serving parameters beside its tables, until `flip` for a day."""
+    key = live_models.parameters_key(tenant.slug, version)
+    redis.client().set(key, live_models.encode(parameters), ex=UNPUBLISHED_KEPT)
+
+
 def flip(tenant: TenantRef, version: str) -> None:
     """Make a version live, in one step; requests under way finish on the old one, which then expires."""
     client = redis.client()
     before = redis.text(client.hget(live_key(tenant.slug), "model"))
     with client.pipeline(transaction=True) as step:
-        for table in TABLES:
+        for table in _KEPT:
             step.persist(table_key(tenant.slug, version, table))
         step.hset(live_key(tenant.slug), "model", version)
         if before is not None and before != version:
-            for table in TABLES:
+            for table in _KEPT:
                 step.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
         step.execute()
 
 
 def discard(tenant: TenantRef, version: str) -> None:
     """Remove what was written of a version that is not live."""
-    names = [table_key(tenant.slug, version, table) for table in TABLES]
+    names = [table_key(tenant.slug, version, table) for table in _KEPT]
     redis.client().unlink(*names, *(f"{name}:partial" for name in names))
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import ibis
 
 from recommendations.algorithms.ranking import both_ways, rank_neighbours
-from recommendations.algorithms.sessions import SessionParams, sessions
+from recommendations.algorithms.sessions import SessionParams, numbered_sessions
 from recommendations.algorithms.types import POSITIVE_TYPES
 
 SECONDS_PER_DAY: Final = 86_400
@@ -60,7 +60,7 @@ def choose_params(share_of_purchases: float) -> CoviewParams:
 
 def coview(interactions: ibis.Table, params: CoviewParams = BROWSING) -> ibis.Table:
     """Build the co-view table (NEIGHBOURS) from interactions (INTERACTIONS); see `coview_of_sessions`."""
-    return coview_of_sessions(sessions(interactions, params.sessions), params)
+    return coview_of_sessions(numbered_sessions(interactions, params.sessions), params)
 
 
 def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING) -> ibis.Table:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from recommendations.algorithms.types import POSITIVE_TYPES
 from recommendations.evaluation.types import Case
 
+LONGEST: Final = 1000  # of what a crawler or a wholesaler leaves, the newest so many rows are looked at
 Row = tuple[str, Any, int]  # name, when (anything that sorts), item
 
 
@@ -37,7 +38,10 @@ DRAW: Final = Draw()
 
 
 class BasketCases(NamedTuple):
-    """The same held-out items, asked for from one other item of the order, and from all others."""
+    """Two questions about each order: `single` as on a product page, `cart` as in the cart.
+
+    `single`: from one item to all others, any of which is a hit. `cart`: from all items but one to that one.
+    """
 
     single: list[Case]
     cart: list[Case]
@@ -58,7 +62,7 @@ def next_item_cases(held_out: ibis.Table, draw: Draw = DRAW) -> list[Case]:
 
 
 def basket_cases(orders: ibis.Table, draw: Draw = DRAW) -> BasketCases:
-    """Leave one random item of each order out and ask for it, from one random other and from all others.
+    """Ask for the rest of each order from one random item, and for one random item from the rest; a case each.
 
     `orders` has order_id and item (`baskets.order_lines`); orders of one item are passed over. An order has no
     sequence, so the prefix of a cart is shuffled. The expression is executed.
@@ -69,9 +73,8 @@ def basket_cases(orders: ibis.Table, draw: Draw = DRAW) -> BasketCases:
     single, cart = [], []
     for order, lines in _by_name(_drawn_rows(several, "order_id", "item", draw, generator)):
         items = generator.permutation(sorted({item for _, _, item in lines})).tolist()
-        target, others = frozenset(items[:1]), tuple(items[1:])
-        single.append(Case(others[:1], target, order))
-        cart.append(Case(others, target, order))
+        single.append(Case(tuple(items[:1]), frozenset(items[1:]), order))
+        cart.append(Case(tuple(items[1:]), frozenset(items[:1]), order))
     return BasketCases(single, cart)
 
 
@@ -157,13 +160,15 @@ def _newest(interactions: ibis.Table, draw: Draw, generator: np.random.Generator
 
 
 def _drawn_rows(table: ibis.Table, name: str, when: str, draw: Draw, generator: np.random.Generator) -> list[Row]:
-    """All rows of as many random names as could give all the cases, sorted: only these leave the engine."""
+    """The rows of as many random names as could give all the cases, sorted: only these leave the engine."""
     names = table.select(name).distinct().order_by(name).to_pyarrow()[name].drop_null()
     if len(names) > draw.cases:
         names = names.take(np.sort(generator.choice(len(names), draw.cases, replace=False)))
-    rows = table.semi_join(_names(names.to_pylist(), name), name)
-    columns = rows.select(name=rows[name], moment=rows[when], number=rows.item).to_pyarrow().to_pydict()
-    return sorted(zip(columns["name"], columns["moment"], columns["number"], strict=True))
+    rows = table.semi_join(_names(names.to_pylist(), name), name).select("item", name=name, moment=when)
+    newest_first = ibis.window(group_by="name", order_by=[ibis.desc("moment"), "item"])
+    kept = rows.mutate(place=ibis.row_number().over(newest_first)).filter(ibis._.place < LONGEST)
+    columns = kept.select("name", "moment", "item").to_pyarrow().to_pydict()
+    return sorted(zip(columns["name"], columns["moment"], columns["item"], strict=True))
 
 
 def _names(names: list[str], column: str) -> ibis.Table:

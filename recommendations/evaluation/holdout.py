@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import ibis
+import pyarrow.compute as pc
 
 HELD_OUT_SHARE: Final = 0.1
 ENOUGH_SESSIONS: Final = 20_000
@@ -23,13 +24,13 @@ def split_moment(steps: ibis.Table, share: float = HELD_OUT_SHARE, at_most: int 
     at one moment stay together, on the older side. None if there is nothing to hold out: too few sessions, or all
     ended at the same moment. The expression is executed.
     """
-    ends = steps.group_by("session").agg(ended_at=steps.ended_at.max()).filter(ibis._.ended_at.notnull())
-    held = min(int(ends.count().execute() * share), at_most)
-    newest = ends.order_by(ibis.desc("ended_at")).limit(1, offset=held).to_pyarrow()["ended_at"].to_pylist()
-    if not held or not newest:
+    ends = steps.group_by("session").agg(ended_at=steps.ended_at.max()).ended_at.to_pyarrow().drop_null()
+    held = min(int(len(ends) * share), at_most)
+    newest = ends.take(pc.top_k_unstable(ends, held + 1)).to_pylist() if held else []
+    if not held or newest[0] == newest[held]:
         return None
-    moment: datetime = newest[0]
-    return moment if ends.filter(ends.ended_at > moment).count().execute() else None
+    moment: datetime = newest[held]
+    return moment
 
 
 def divide(interactions: ibis.Table, moment: datetime) -> Divided:

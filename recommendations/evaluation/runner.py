@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ Recommend = Callable[[Sequence[Prefix]], Iterable[Sequence[int] | Integers]]
 
 @dataclass(frozen=True)
 class Results:
-    """What a strategy did on each case; `quality` sums it up, `judging.judge` compares two.
+    """What a strategy did on each case; `quality` sums it up, `judging.judge` compares.
 
     `ranks`: of the first hit, 0 for none. `measures`: cases × MEASURES. `shown`, `chosen`: how often each item was in a
     slate, or a target. `answered`: cases with a slate that is not empty.
@@ -41,6 +42,28 @@ class Results:
     def units(self) -> list[str]:
         return [case.unit for case in self.cases]
 
+    @cached_property
+    def quality(self) -> Quality:
+        """All cases summed up, with intervals that resample units; computed once."""
+        n = len(self.cases)
+        found = bootstrap.intervals(self.measures, self.units) if n else []
+        estimates = dict(zip(MEASURES, found, strict=False))
+        return Quality(
+            strategy=self.strategy,
+            k=self.k,
+            n=n,
+            units=len(set(self.units)),
+            hit_rate=estimates.get("hit_rate"),
+            mrr=estimates.get("mrr"),
+            ndcg=estimates.get("ndcg"),
+            recall=estimates.get("recall"),
+            share_answered=self.answered / n if n else None,
+            coverage=metrics.coverage(self.shown, self.known),
+            novelty=metrics.novelty(self.shown, self.known),
+            popularity_bias=metrics.popularity_bias(self.shown, self.chosen, self.known),
+            milliseconds_per_slate=self.seconds * 1000 / n if n else None,
+        )
+
 
 def evaluate(strategy: str, recommend: Recommend, cases: Sequence[Case], k: int, known: Catalogue) -> Results:
     """Ask for the slates of all cases, in batches, and measure them against the targets; k ≥ 1.
@@ -57,28 +80,6 @@ def evaluate(strategy: str, recommend: Recommend, cases: Sequence[Case], k: int,
         seconds += time.perf_counter() - began
         batches.append(_slates(strategy, ranked, len(prefixes), k))
     return _measured(strategy, np.concatenate(batches), tuple(cases), known, seconds)
-
-
-def quality(results: Results, seed: int = 0) -> Quality:
-    """Sum results up, with intervals that resample units."""
-    n = len(results.cases)
-    found = bootstrap.intervals(results.measures, results.units, seed=seed) if n else []
-    estimates = dict(zip(MEASURES, found, strict=False))
-    return Quality(
-        strategy=results.strategy,
-        k=results.k,
-        n=n,
-        units=len(set(results.units)),
-        hit_rate=estimates.get("hit_rate"),
-        mrr=estimates.get("mrr"),
-        ndcg=estimates.get("ndcg"),
-        recall=estimates.get("recall"),
-        share_answered=results.answered / n if n else None,
-        coverage=metrics.coverage(results.shown, results.known),
-        novelty=metrics.novelty(results.shown, results.known),
-        popularity_bias=metrics.popularity_bias(results.shown, results.chosen, results.known),
-        milliseconds_per_slate=results.seconds * 1000 / n if n else None,
-    )
 
 
 def _measured(strategy: str, slates: Integers, cases: tuple[Case, ...], known: Catalogue, seconds: float) -> Results:

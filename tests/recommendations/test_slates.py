@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from catalog.types import Card
 from events.types import HISTORY_LENGTH
 from recommendations import packing, scripts, serving
-from recommendations.strategies import STRATEGIES
-from recommendations.types import MAX_LIMIT, PlacementConfig, Query, Slate
+from recommendations.strategies import STRATEGIES, Asked
+from recommendations.types import MAX_LIMIT, LiveModel, PlacementConfig, Query, Slate
 
 NOW = 1_700_000_000.0
 NAMES = [f"i{n}" for n in range(40)]
@@ -106,7 +106,7 @@ PLACEMENTS = st.builds(
 
 def run(shop: Shop, query: Query, placement: PlacementConfig, version: str | None = "m1") -> tuple[Slate, int]:
     """The slate and the number of reads it took."""
-    reads, count = serving.slate("shop", query, placement, version, NOW), 0
+    reads, count = serving.slate("shop", query, placement, LiveModel(version) if version else None, NOW), 0
     try:
         commands = next(reads)
         while True:
@@ -175,9 +175,11 @@ def test_what_a_visitor_knows_is_not_shown_where_the_history_is_read(
     shop: Shop, query: Query, placement: PlacementConfig
 ) -> None:
     slate, _ = run(shop, query, placement)
-    steps = serving.plan("shop", query, serving.cascade_of(query, placement), "m1")
+    asked = Asked("shop", query, LiveModel("m1"), NOW)
+    steps = serving.plan(asked, serving.cascade_of(query, placement))
     known = set(shop.bought) if query.visitor_id or query.user_id else set()
-    if any(step.reads_history and int(step.command[-1]) == HISTORY_LENGTH for step in steps):
+    whole = [read for step in steps for read in step.reads if read[1] == scripts.NEIGHBOURS]
+    if any(int(read[-1]) == HISTORY_LENGTH for read in whole):
         known |= set(shop.history)
     assert not {item_id for candidate, item_id, _ in slate.items if candidate.source != "recently_viewed"} & known
 

@@ -90,15 +90,14 @@ def test_prefix_and_targets_follow_one_another(rows: list[Row]) -> None:
     assert [(each.unit, list(each.prefix), sorted(each.targets)) for each in next_item_cases(table)] == expected
 
 
-def test_a_basket_is_asked_from_one_item_and_from_all_others() -> None:
+def test_a_basket_is_asked_from_one_item_and_for_one() -> None:
     rows = [*order("a", 1, 2, 3, 4, 5), *order("b", 8, 9), *order("c", 7, 7)]
     single, cart = basket_cases(order_lines(interactions(rows)))
     assert [each.unit for each in single] == [each.unit for each in cart] == ["a", "b"]
     for alone, rest, items in zip(single, cart, ({1, 2, 3, 4, 5}, {8, 9}), strict=True):
-        assert alone.targets == rest.targets
-        assert len(alone.prefix) == 1
-        assert alone.prefix[0] in rest.prefix
-        assert sorted([*rest.prefix, *rest.targets]) == sorted(items)
+        assert (len(alone.prefix), len(rest.targets)) == (1, 1)
+        for each in (alone, rest):
+            assert sorted([*each.prefix, *each.targets]) == sorted(items)
 
 
 def test_baskets_are_drawn_by_seed_and_bounded() -> None:
@@ -123,6 +122,15 @@ def test_visitors_who_came_back_are_asked_for_what_they_turned_to() -> None:
     assert found == Case((2, 1), frozenset({2, 3}), "back")
     assert history_cases(*parts, Draw(novel=True)) == [Case((2, 1), frozenset({3}), "back")]
     assert history_cases(*divide(interactions([]), START)) == []
+
+
+def test_what_is_absurdly_long_is_cut_to_its_newest_part() -> None:
+    rows = [event("v", number, number / 60) for number in range(1500)]
+    parts = divide(interactions([*rows, event("v", 1, 60)]), START.replace(minute=30))
+    (found,) = history_cases(*parts)
+    assert found.prefix == tuple(range(500, 1500))
+    (cart,) = basket_cases(order_lines(interactions(order("o", *range(1500))))).cart
+    assert len(cart.prefix) == 999
 
 
 def test_a_given_test_set() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommendations.evaluation.metrics import catalogue
-from recommendations.evaluation.runner import BATCH, evaluate, quality
+from recommendations.evaluation.runner import BATCH, evaluate
 from recommendations.evaluation.types import Quality
 from tests.recommendations.evaluation.made import SHOP, always, case, random_ranks, ranking
 
@@ -15,7 +15,7 @@ from tests.recommendations.evaluation.made import SHOP, always, case, random_ran
 def test_a_small_evaluation_by_hand() -> None:
     cases = [case(1, unit="a"), case(2, unit="a"), case(3, unit="b"), case(4, unit="c")]
     results = evaluate("session", always([[1, 9], [9, 2], [9, 8], []]), cases, 2, catalogue(range(10), [1, 1, 2, 9]))
-    found = quality(results)
+    found = results.quality
     assert results.ranks.tolist() == [1, 2, 0, 0]
     assert (found.strategy, found.k, found.n, found.units) == ("session", 2, 4, 3)
     assert found.hit_rate
@@ -56,13 +56,13 @@ def test_what_is_no_slate_is_refused(slates: list[list[int]], complaint: str) ->
 
 
 def test_no_cases_have_no_figures() -> None:
-    found = quality(evaluate("s", always([]), [], 5, SHOP))
+    found = evaluate("s", always([]), [], 5, SHOP).quality
     assert (found.n, found.hit_rate, found.ndcg, found.share_answered, found.novelty) == (0, None, None, None, None)
     assert Quality.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_quality_survives_json() -> None:
-    found = quality(ranking(random_ranks(1, 80, 0.4)))
+    found = ranking(random_ranks(1, 80, 0.4)).quality
     plain = json.loads(json.dumps(found.to_json()))
     assert Quality.from_json(plain) == found
     assert plain["hit_rate_interval"][0] < plain["hit_rate"] < plain["hit_rate_interval"][1]
@@ -74,8 +74,8 @@ def test_the_order_of_cases_does_not_matter(ranks: list[int], data: st.DataObjec
     cases = [case(50, unit=str(number % 7)) for number in range(len(ranks))]
     slates = [[*range(rank - 1), 50] if rank else [1] for rank in ranks]
     order = data.draw(st.permutations(range(len(ranks))))
-    found = quality(evaluate("s", always(slates), cases, 10, SHOP))
-    other = quality(evaluate("s", always([slates[at] for at in order]), [cases[at] for at in order], 10, SHOP))
+    found = evaluate("s", always(slates), cases, 10, SHOP).quality
+    other = evaluate("s", always([slates[at] for at in order]), [cases[at] for at in order], 10, SHOP).quality
     assert without_time(other) == pytest.approx(without_time(found))
 
 

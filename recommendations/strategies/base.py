@@ -1,0 +1,91 @@
+"""What every strategy is: where it starts, what it reads, what it proposes, and how it explains itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
+
+from recommendations.scripts import Command
+from recommendations.types import Candidate, LiveModel, Query, ServingParameters
+
+Reply = Any
+CANDIDATES: Final = 100  # proposed by one strategy at most where lists are merged
+
+
+class Anchors(StrEnum):
+    """What a strategy starts from."""
+
+    ITEMS = "items"  # the product or basket at hand
+    SESSION = "session"  # this visit, newest first
+    HISTORY = "history"  # everything recent of the visitor and the user
+    NONE = "none"  # the shop as a whole
+
+
+class Asked(NamedTuple):
+    """A request as a strategy sees it; `now` is in Unix seconds."""
+
+    slug: str
+    query: Query
+    model: LiveModel | None
+    now: float
+
+
+class Tables(Protocol):
+    """A model's tables in memory, by the catalogue's numbers: what evaluations rank by."""
+
+    parameters: ServingParameters
+
+    def lists(self, table: str, items: Sequence[int]) -> list[bytes | None]:
+        """The packed lists of items, in their order; None for an item without one."""
+        ...
+
+    def shop_list(self, strategy: str) -> bytes | None:
+        """The packed list of the whole shop that a strategy keeps."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy(ABC):
+    """A recipe: from a request to proposals, in two steps between which its reads are answered.
+
+    `reason` is the stable code of its evidence; `sentence` says it to a merchant, with `count` and `because_of`.
+    `repeats`: it shows what the visitor knows, which the others leave out.
+    """
+
+    name: str
+    title: str
+    description: str
+    reason: str
+    sentence: str
+    anchors: ClassVar[Anchors] = Anchors.NONE
+    repeats: ClassVar[bool] = False
+
+    @abstractmethod
+    def reads(self, asked: Asked) -> tuple[Command, ...]:
+        """The Redis commands it needs answered; none if the request gives it nothing to start from."""
+
+    @abstractmethod
+    def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
+        """Its candidates, best first, from the replies to its reads; scores are at most `packing.SCALE` per anchor."""
+
+    def known(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[str]:
+        """The items of a history among the replies, which the visitor knows."""
+        return iter(())
+
+    def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int] | None:
+        """The items it would propose after a past (item numbers, oldest first), best first, as in an evaluation.
+
+        None for a strategy that cannot be told from tables and a past alone.
+        """
+        return None
+
+    def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
+        """A candidate of this strategy."""
+        return Candidate(item, score, self.name, self.reason, because_of, evidence)
+
+
+def newest_first(past: Sequence[Any], limit: int) -> tuple[Any, ...]:
+    """The last different items of a past, the newest first."""
+    return tuple(islice(dict.fromkeys(reversed(past)), limit))

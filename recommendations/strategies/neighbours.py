@@ -1,0 +1,95 @@
+"""Strategies that merge the neighbour lists of a few anchors."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from recommendations import scripts
+from recommendations.algorithms.scoring import Scored, merge
+from recommendations.scripts import Command
+from recommendations.strategies.base import CANDIDATES, Anchors, Asked, Reply, Strategy, Tables, newest_first
+from recommendations.types import Candidate, ServingParameters, table_key
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourLists(Strategy):
+    """Reads `table` for each anchor and merges the lists, the p-th newest anchor with weight e^(-p/decay).
+
+    `decay` is in anchors, infinite: all alike. `basket_table` is read instead of `table` where there are several.
+    """
+
+    table: str
+    decay: float = math.inf
+    max_anchors: int = 10
+    basket_table: str = ""
+    anchors: ClassVar[Anchors] = Anchors.ITEMS
+
+    def reads(self, asked: Asked) -> tuple[Command, ...]:
+        anchors = self.at_hand(asked)
+        if asked.model is None or not anchors:
+            return ()
+        return (("HMGET", self._key(asked, len(anchors)), *anchors),)
+
+    def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
+        return self._candidates(asked, self.at_hand(asked), replies[0])
+
+    def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
+        return (scored.item for scored in self.scored(tables, past))
+
+    def scored(self, tables: Tables, past: Sequence[int]) -> list[Scored]:
+        """What it proposes after a past (item numbers, oldest first), from tables in memory."""
+        anchors = newest_first(past, self.max_anchors)
+        return self.merged(tables.lists(self._table(len(anchors)), anchors), tables.parameters)
+
+    def at_hand(self, asked: Asked) -> tuple[str, ...]:
+        """The items of the request that it starts from, newest first."""
+        return tuple(dict.fromkeys(asked.query.items))[: self.max_anchors]
+
+    def merged(self, lists: Sequence[bytes | None], parameters: ServingParameters) -> list[Scored]:
+        """The anchors' lists merged, best first."""
+        return merge(lists, self.weights(len(lists), parameters), limit=CANDIDATES)
+
+    def weights(self, count: int, parameters: ServingParameters) -> list[float]:
+        """The weight of each anchor, newest first."""
+        return [math.exp(-place / self.decay) for place in range(count)]
+
+    def _table(self, anchors: int) -> str:
+        return self.basket_table if self.basket_table and anchors > 1 else self.table
+
+    def _key(self, asked: Asked, anchors: int) -> str:
+        assert asked.model is not None
+        return table_key(asked.slug, asked.model.version, self._table(anchors))
+
+    def _candidates(self, asked: Asked, anchors: Sequence[str], lists: Sequence[bytes | None]) -> Iterator[Candidate]:
+        assert asked.model is not None
+        for item, score, because_of, evidence in self.merged(lists, asked.model.parameters):
+            yield self.candidate(item, score, evidence, anchors[because_of])
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLists(NeighbourLists):
+    """The same from a visit or a history, which Redis is asked for where the request names no items."""
+
+    anchors: ClassVar[Anchors] = Anchors.HISTORY
+
+    def reads(self, asked: Asked) -> tuple[Command, ...]:
+        query = asked.query
+        if asked.model is None or self.at_hand(asked):
+            return NeighbourLists.reads(self, asked)
+        if not query.is_known:
+            return ()
+        who = (query.visitor_id or "", query.user_id or "")
+        return (scripts.neighbours_of_history(asked.slug, self._key(asked, 1), *who, self.max_anchors),)
+
+    def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
+        if self.at_hand(asked):
+            return NeighbourLists.propose(self, asked, replies)
+        (entries, lists) = replies[0]
+        return self._candidates(asked, tuple(entry[1:].decode() for entry in entries), lists)
+
+    def known(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[str]:
+        return iter(()) if self.at_hand(asked) else (entry[1:].decode() for entry in replies[0][0])
+
+    def at_hand(self, asked: Asked) -> tuple[str, ...]:
+        return ()

@@ -1,0 +1,29 @@
+"""Strategies that show one list of the whole shop."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from recommendations.packing import unpack
+from recommendations.scripts import Command
+from recommendations.strategies.base import Asked, Reply, Strategy, Tables
+from recommendations.types import Candidate, table_key
+
+LISTS: Final = "lists"  # the table whose fields are whole-shop lists, one per strategy
+
+
+@dataclass(frozen=True, slots=True)
+class ShopList(Strategy):
+    """Reads the list that a model keeps under the strategy's name."""
+
+    def reads(self, asked: Asked) -> tuple[Command, ...]:
+        if asked.model is None:
+            return ()
+        return (("HMGET", table_key(asked.slug, asked.model.version, LISTS), self.name),)
+
+    def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
+        for item, score, evidence in unpack(replies[0][0]):
+            yield self.candidate(item, score, evidence)
+
+    def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
+        return (item for item, _, _ in unpack(tables.shop_list(self.name)))
