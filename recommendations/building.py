@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import ibis
@@ -9,43 +10,53 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity
+from recommendations.algorithms import baskets, content, coview, popularity, sessions
 from recommendations.algorithms.engine import open_engine
-from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES, CatalogItem
+from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from recommendations.modelstore import SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]
+Events = pa.Table | Path
+"""In memory, or a Parquet file, or a directory of such files (at least one, though it may hold no rows)."""
 Progress = Callable[[str], None]
 Run = Callable[[str, ibis.Table], ibis.Table]
 
 
 def build(
-    items: Sequence[ItemContent], events: pa.Table, progress: Progress = lambda _: None
+    items: Sequence[ItemContent], events: Events, progress: Progress = lambda _: None
 ) -> tuple[dict[str, pa.Table], Report]:
     """Every table of a model (in the model store's schema), and what is worth knowing about them.
 
     `events` has the columns of `events.reading.INTERACTIONS`; lines of items that are not in the catalogue are left out
     and counted. `progress` is told the name of each table as its turn comes.
     """
-    known = numbered(items, events)
     with open_engine() as engine:
-        engine.con.register("interactions", known)
-        interactions = engine.table("interactions")
+        raw = opened(engine, events)
+        interactions = numbered(items, raw)
         params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
         run = _runner(engine, progress)
         neighbours = _neighbours(run, interactions, [_content(item) for item in items], params)
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
+        unknown = int(engine.execute(raw.count() - interactions.count()))
     tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
-    return tables, report(tables, events, known, "purchasing" if params is coview.PURCHASING else "browsing")
+    return tables, report(tables, unknown, "purchasing" if params is coview.PURCHASING else "browsing")
+
+
+def opened(engine: Any, events: Events) -> ibis.Table:
+    """The events as a table of the engine; files are read as they are needed, never as a whole."""
+    if isinstance(events, pa.Table):
+        return ibis.memtable(events)
+    return engine.read_parquet(events / "*.parquet" if events.is_dir() else events)
 
 
 def _neighbours(
     run: Run, interactions: ibis.Table, texts: list[CatalogItem], params: coview.CoviewParams
 ) -> dict[str, ibis.Table]:
     """The tables of neighbour lists; what several of them share is computed once."""
-    viewed = run("coview", coview.coview(interactions, params))
+    steps = run("sessions", sessions.numbered_sessions(interactions, params.sessions))
+    viewed = run("coview", coview.coview_of_sessions(steps, params))
     combined = run("combinations", baskets.combinations(interactions))
     together = run("baskets", baskets.rank_combinations(combined, baskets.PRODUCT_PAGE))
     carts = run("carts", baskets.rank_combinations(combined, baskets.CART))
@@ -55,36 +66,31 @@ def _neighbours(
     return {"coview": viewed, "baskets": together, "carts": carts, "similar": similar}
 
 
-def numbered(items: Sequence[ItemContent], events: pa.Table) -> pa.Table:
+def numbered(items: Sequence[ItemContent], events: ibis.Table) -> ibis.Table:
     """The events with the catalogue's numbers for item ids, as the algorithms' INTERACTIONS."""
     ids = pa.array([item.item_id for item in items], pa.string())
     numbers = pa.array([item.id for item in items], pa.int64())
-    item = numbers.take(pc.index_in(events["item_id"].combine_chunks(), value_set=ids))
-    table = events.drop_columns("item_id").append_column("item", item)
-    return table.filter(pc.is_valid(item)).select(INTERACTIONS.names).cast(INTERACTIONS.to_pyarrow())
+    catalogue = ibis.memtable(pa.table({"item_id": ids, "item": numbers}))
+    return events.inner_join(catalogue, "item_id").select(*INTERACTIONS.names).cast(INTERACTIONS)
 
 
-def visitors_of_items(items: Sequence[ItemContent], events: pa.Table) -> dict[int, int]:
+def visitors_of_items(items: Sequence[ItemContent], events: Events) -> dict[int, int]:
     """How many visitors wanted each item in the period of what is popular, by the catalogue's numbers."""
-    known = numbered(items, events)
-    known = known.filter(pc.is_in(known["type"], pa.array(POSITIVE_TYPES)))
-    if not known.num_rows:
-        return {}
-    since = pc.subtract(pc.max(known["occurred_at"]), pa.scalar(POPULAR_OVER))
-    recent = known.filter(pc.greater_equal(known["occurred_at"], since))
-    counted = recent.group_by("item").aggregate([("visitor", "count_distinct")])
-    return dict(zip(counted["item"].to_pylist(), counted["visitor_count_distinct"].to_pylist(), strict=True))
+    with open_engine() as engine:
+        recent = _last(numbered(items, opened(engine, events)), POPULAR_OVER)
+        counted = engine.to_pyarrow(popularity.visitors(recent).select("item", "count"))
+    return dict(zip(counted["item"].to_pylist(), counted["count"].to_pylist(), strict=True))
 
 
-def report(tables: dict[str, pa.Table], events: pa.Table, known: pa.Table, setting: str) -> Report:
-    """Sizes and settings, as `GET models` and the dashboard show them."""
+def report(tables: dict[str, pa.Table], unknown: int, setting: str) -> Report:
+    """Sizes and settings, as `GET models` and the dashboard show them; `unknown`: events of items nobody has."""
     return {
         "tables": {
             name: {"lists": pc.count_distinct(table["key"]).as_py(), "entries": table.num_rows}
             for name, table in tables.items()
         },
         "coview_setting": setting,
-        "events_of_unknown_items": events.num_rows - known.num_rows,
+        "events_of_unknown_items": unknown,
     }
 
 
