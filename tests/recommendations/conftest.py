@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pytest
 from django.db import connection
 from pyarrow import parquet
@@ -85,8 +86,9 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "build", remembered)
 
 
-def contents(events: Path) -> list[Any]:
-    return sorted(parquet.read_table(events).to_pylist(), key=repr)
+def contents(events: Path | pa.Table) -> list[Any]:
+    table = parquet.read_table(events) if isinstance(events, Path) else events
+    return sorted(table.to_pylist(), key=repr)
 
 
 @pytest.fixture
