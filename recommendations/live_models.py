@@ -3,7 +3,7 @@
 import msgspec
 
 from recomengine.lib.redis_mux import RedisMux
-from recommendations.types import LiveModel, ServingParameters, table_key
+from recommendations.types import USUAL, LiveModel, ServingParameters, table_key
 
 PARAMETERS = "parameters"  # beside the tables of a version
 
@@ -18,7 +18,7 @@ def encode(parameters: ServingParameters) -> bytes:
 
 def decode(packed: bytes | None) -> ServingParameters:
     """The parameters of a version; the usual ones where it has none."""
-    return msgspec.json.decode(packed, type=ServingParameters) if packed else ServingParameters()
+    return msgspec.json.decode(packed, type=ServingParameters) if packed else USUAL
 
 
 class LiveModels:

@@ -1,13 +1,11 @@
 """Publishing a model: its tables go into Redis beside the live ones, then one pointer is flipped."""
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from recommendations import modelstore, packing, runs, versions
+from recommendations import modelstore, runs, versions
+from recommendations.packed_tables import packed_lists
 from tenants.types import TenantRef
 
 
@@ -29,17 +27,3 @@ def republish(tenant: TenantRef) -> None:
     if run is not None:
         write(tenant, run.version, modelstore.load(tenant, run.version))
         versions.flip(tenant, run.version)
-
-
-def packed_lists(table: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """The lists of a table, packed for Redis; scores are scaled so that the table's best is `packing.SCALE`."""
-    if not table.num_rows:
-        return
-    scores = table["score"].to_numpy() * (packing.SCALE / pc.max(table["score"]).as_py())
-    # Packed at once and cut afterwards: a hundred thousand small arrays would take ten times as long.
-    packed = packing.pack(table["item"].to_numpy(), scores, table["count"].to_numpy())
-    starts = np.flatnonzero(table["rank"].to_numpy() == 1)
-    edges = [*(starts * packing.ENTRY.itemsize).tolist(), len(packed)]
-    keys = table["key"].take(pa.array(starts)).to_pylist()
-    for key, (start, end) in zip(keys, pairwise(edges), strict=True):
-        yield key, packed[start:end]

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from recomengine.lib import naming
 
@@ -41,7 +41,7 @@ class ServingParameters:
     """
 
     recency: float = 1.5
-    returns: tuple[tuple[float, ...], ...] = ()
+    returns: tuple[tuple[tuple[float, ...], ...], ...] = ()
 
     @cached_property
     def recency_weights(self) -> list[float]:
@@ -49,12 +49,15 @@ class ServingParameters:
         return [math.exp(-place / self.recency) for place in range(MAX_ANCHORS)]
 
 
+USUAL: Final = ServingParameters()
+
+
 @dataclass(frozen=True, slots=True)
 class LiveModel:
     """A published model: its version, and how to serve it."""
 
     version: str
-    parameters: ServingParameters = ServingParameters()
+    parameters: ServingParameters = USUAL
 
 
 class Candidate(NamedTuple):

@@ -4,70 +4,114 @@ Most recommendations leave out what was seen. Where repeats may be shown (a rail
 is one of the seen items with a probability that falls with how long ago it was seen and rises with how often.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from itertools import groupby
+from typing import Any, Final
+
+import ibis
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from recommendations.algorithms.scoring import Scored
 
 PLACES: Final = 20
 TIMES: Final = 4
-PRIOR: Final = 20.0  # steps, so that a rate of few observations stays near that of its place
+LENGTHS: Final = (1, 2, 3, 5, 9)  # numbers of different items seen, up to which a visit counts as one length; or more
+PRIOR: Final = 20.0  # steps, so that a rate of few observations stays near the less specific one
 LEAST_NEW: Final = 0.05  # of all next steps are kept for new items, however much the rates add up to
 
-Rates = tuple[tuple[float, ...], ...]
-"""`rates[place][times - 1]`: the probability that the next step is the place-th newest item, seen so many times."""
+Rates = tuple[tuple[tuple[float, ...], ...], ...]
+"""`rates[length][place][times - 1]`: the probability that a visit of that length comes next to its place-th newest
+item, which it has seen so many times."""
+
+
+LOOKS: Final = ("view", "click")
+NEWEST_LOOKS: Final = 300_000
+
+
+def visits(interactions: ibis.Table, gap_minutes: int = 30) -> Iterator[list[int]]:
+    """The shop's newest visits out of interactions (INTERACTIONS): items looked at, oldest first, repeats included.
+
+    A session id holds within its visitor; elsewhere a pause splits. The expression is executed.
+    """
+    looks = interactions.filter(interactions.type.isin(LOOKS), interactions.visitor.notnull())
+    newest = looks.order_by(ibis.desc("occurred_at")).limit(NEWEST_LOOKS)
+    columns = newest.select("visitor", "session", "occurred_at", "item").to_pyarrow()
+    moments = columns["occurred_at"].cast(pa.int64())  # microseconds
+    named = (columns["visitor"], columns["session"], moments, columns["item"])
+    rows = zip(*(column.to_pylist() for column in named), strict=True)
+    ordered = sorted(rows, key=lambda row: (row[0], row[1] or "", *row[2:]))
+    for (_, session), of_visitor in groupby(ordered, key=lambda row: row[:2]):
+        steps = list(of_visitor)
+        yield from [[row[3] for row in steps]] if session else _split(steps, gap_minutes * 60)
+
+
+def _split(steps: Sequence[Any], gap: int) -> Iterator[list[int]]:
+    """The steps of a visitor without session ids, cut at pauses of more than `gap` seconds."""
+    visit: list[int] = []
+    for place, (_, _, moment, item) in enumerate(steps):
+        if visit and moment - steps[place - 1][2] > gap * 1_000_000:
+            yield visit
+            visit = []
+        visit.append(item)
+    yield visit
 
 
 def learn_returns(visits: Iterable[Sequence[int]]) -> Rates:
     """The rates of a shop from its visits (item numbers, oldest first, repeats included).
 
-    A rate is (returns + PRIOR · rate of the place) / (chances + PRIOR), so that no visits give rates of 0.
+    A rate is (returns + PRIOR · rate of place and times) / (chances + PRIOR), that one in turn with the rate of the
+    place as its prior; no visits give rates of 0.
     """
-    returned = [[0] * TIMES for _ in range(PLACES)]
-    chances = [[0] * TIMES for _ in range(PLACES)]
+    counts = np.zeros((2, len(LENGTHS) + 1, PLACES, TIMES))
     for visit in visits:
-        _count(visit, returned, chances)
-    return tuple(_rates(*counts) for counts in zip(returned, chances, strict=True))
+        _count(visit, counts)
+    returned, chances = counts
+    of_place = returned.sum(axis=(0, 2)) / (chances.sum(axis=(0, 2)) + PRIOR)
+    of_times = (returned.sum(axis=0) + PRIOR * of_place[:, np.newaxis]) / (chances.sum(axis=0) + PRIOR)
+    rates: list[list[list[float]]] = ((returned + PRIOR * of_times) / (chances + PRIOR)).round(5).tolist()
+    return tuple(tuple(tuple(times) for times in places) for places in rates)
 
 
-def with_returns(new: Sequence[Scored], past: Sequence[int], rates: Rates) -> Iterator[tuple[int, float]]:
+def with_returns(new: Sequence[Scored], past: Sequence[int], rates: Rates) -> list[tuple[int, float]]:
     """Items with the probability that they are next, best first: `new` ones (scored, best first) and seen ones.
 
     `past` are the item numbers of the visit, oldest first, repeats included. What the seen ones leave of the
     probability is shared among the new ones by score. Ties go to the new.
     """
-    seen = dict(_chances_of(past, rates))
+    seen = dict(_chances_of(past, rates)) if rates else {}
     total = sum(seen.values())
     shrink = min(1.0, (1 - LEAST_NEW) / total) if total else 1.0
-    unseen = [(scored.item, scored.score) for scored in new if scored.item not in seen]
+    known = frozenset(past)
+    unseen = [(scored.item, scored.score) for scored in new if scored.item not in known]
     unit = (1 - total * shrink) / sum(score for _, score in unseen) if unseen else 0.0
     chances = [(item, score * unit) for item, score in unseen]
     chances += [(item, chance * shrink) for item, chance in seen.items()]
-    return iter(sorted(chances, key=lambda each: -each[1]))
+    return sorted(chances, key=lambda each: -each[1])
 
 
 def _chances_of(past: Sequence[int], rates: Rates) -> Iterator[tuple[int, float]]:
     times = Counter(past)
-    for place, item in zip(range(len(rates)), dict.fromkeys(reversed(past)), strict=False):
-        yield item, rates[place][min(times[item], TIMES) - 1]
+    of_length = rates[bisect_left(LENGTHS, len(times))]
+    for item, of_place in zip(dict.fromkeys(reversed(past)), of_length, strict=False):
+        yield item, of_place[min(times[item], TIMES) - 1]
 
 
-def _count(visit: Sequence[int], returned: list[list[int]], chances: list[list[int]]) -> None:
+def _count(visit: Sequence[int], counts: NDArray[np.float64]) -> None:
+    """Add a visit's returns (`counts[0]`) and chances to return (`counts[1]`)."""
     seen: list[int] = []  # newest first
     times: Counter[int] = Counter()
     for item in visit:
+        length = bisect_left(LENGTHS, len(seen))
         for place, known in enumerate(seen[:PLACES]):
-            chances[place][min(times[known], TIMES) - 1] += 1
+            counts[1, length, place, min(times[known], TIMES) - 1] += 1
         if times[item]:
             place = seen.index(item)
             if place < PLACES:
-                returned[place][min(times[item], TIMES) - 1] += 1
+                counts[0, length, place, min(times[item], TIMES) - 1] += 1
             del seen[place]
         seen.insert(0, item)
         times[item] += 1
-
-
-def _rates(returned: Sequence[int], chances: Sequence[int]) -> tuple[float, ...]:
-    of_place = sum(returned) / (sum(chances) + PRIOR)
-    return tuple((r + PRIOR * of_place) / (n + PRIOR) for r, n in zip(returned, chances, strict=True))

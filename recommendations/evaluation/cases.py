@@ -16,6 +16,7 @@ import pyarrow as pa
 from recommendations.algorithms.types import POSITIVE_TYPES
 from recommendations.evaluation.types import Case
 
+LONGEST: Final = 1000  # of what a crawler or a wholesaler leaves, the newest so many rows are looked at
 Row = tuple[str, Any, int]  # name, when (anything that sorts), item
 
 
@@ -159,13 +160,15 @@ def _newest(interactions: ibis.Table, draw: Draw, generator: np.random.Generator
 
 
 def _drawn_rows(table: ibis.Table, name: str, when: str, draw: Draw, generator: np.random.Generator) -> list[Row]:
-    """All rows of as many random names as could give all the cases, sorted: only these leave the engine."""
+    """The rows of as many random names as could give all the cases, sorted: only these leave the engine."""
     names = table.select(name).distinct().order_by(name).to_pyarrow()[name].drop_null()
     if len(names) > draw.cases:
         names = names.take(np.sort(generator.choice(len(names), draw.cases, replace=False)))
-    rows = table.semi_join(_names(names.to_pylist(), name), name)
-    columns = rows.select(name=rows[name], moment=rows[when], number=rows.item).to_pyarrow().to_pydict()
-    return sorted(zip(columns["name"], columns["moment"], columns["number"], strict=True))
+    rows = table.semi_join(_names(names.to_pylist(), name), name).select("item", name=name, moment=when)
+    newest_first = ibis.window(group_by="name", order_by=[ibis.desc("moment"), "item"])
+    kept = rows.mutate(place=ibis.row_number().over(newest_first)).filter(ibis._.place < LONGEST)
+    columns = kept.select("name", "moment", "item").to_pyarrow().to_pydict()
+    return sorted(zip(columns["name"], columns["moment"], columns["item"], strict=True))
 
 
 def _names(names: list[str], column: str) -> ibis.Table:

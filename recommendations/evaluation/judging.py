@@ -16,7 +16,10 @@ from recommendations.evaluation.types import MEASURES, Estimate, Quality
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`min_units`: with fewer held-out visits nothing is held back. `min_coverage`: share of the live coverage."""
+    """What it takes to hold a model back.
+
+    `min_units`: with fewer held-out visits or orders nothing is. `min_coverage`: the least share of the live coverage.
+    """
 
     min_units: int = 50
     min_coverage: float = 0.5
@@ -131,10 +134,8 @@ def _code(new: Quality, live: Quality | None, differences: Mapping[str, Estimate
 def _reason(code: str, new: Quality, live: Quality | None, differences: Mapping[str, Estimate]) -> str:
     if code == "too_few_to_judge" or not new.hit_rate:
         least = min(new.units, live.units) if live else new.units
-        return f"Published without a comparison: {_counted(least, 'held-out visit')} are too few to judge a model by."
-    found = (
-        f"Among {new.k} products the new model shows what was chosen next in {_percent(new.hit_rate.value)} of cases"
-    )
+        return f"Published without a comparison: there are only {_counted(least)} to judge it by."
+    found = f"Among {new.k} products the new model shows what was chosen in {_percent(new.hit_rate.value)} of cases"
     if not live or not live.hit_rate:
         return f"Published: it is the first model. {found}."
     compared = f"{found}, the live one in {_percent(live.hit_rate.value)}{_points(differences['hit_rate'])}"
@@ -155,7 +156,7 @@ def _evidence(code: str, new: Quality, live: Quality, differences: Mapping[str, 
     ndcg = differences["ndcg"]
     return (
         f"The quality of the ranking (NDCG) changed by {ndcg.value:+.3f} (95 % interval {ndcg.low:+.3f} to"
-        f" {ndcg.high:+.3f}), measured on {_counted(new.units, 'held-out visit')}."
+        f" {ndcg.high:+.3f}), measured on {_counted(new.units)}."
     )
 
 
@@ -177,5 +178,5 @@ def _points(difference: Estimate) -> str:
     return f" ({value:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f})"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def _counted(number: int) -> str:
+    return f"{number:,} held-out " + ("visit or order" if number == 1 else "visits or orders")

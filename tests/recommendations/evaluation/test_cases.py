@@ -124,6 +124,15 @@ def test_visitors_who_came_back_are_asked_for_what_they_turned_to() -> None:
     assert history_cases(*divide(interactions([]), START)) == []
 
 
+def test_what_is_absurdly_long_is_cut_to_its_newest_part() -> None:
+    rows = [event("v", number, number / 60) for number in range(1500)]
+    parts = divide(interactions([*rows, event("v", 1, 60)]), START.replace(minute=30))
+    (found,) = history_cases(*parts)
+    assert found.prefix == tuple(range(500, 1500))
+    (cart,) = basket_cases(order_lines(interactions(order("o", *range(1500))))).cart
+    assert len(cart.prefix) == 999
+
+
 def test_a_given_test_set() -> None:
     table = pa.table({"prefix": [[1, 1], [2]], "target": [3, 4]})
     assert given_cases(table) == [case(3, prefix=[1, 1], unit="0"), case(4, prefix=[2], unit="1")]

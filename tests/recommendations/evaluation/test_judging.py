@@ -23,7 +23,7 @@ def test_a_worse_model_is_held_back_and_says_why() -> None:
     assert decision.differences["ndcg"].high < 0
     new, live = (f"{each.measures[:, 0].mean():.1%}".replace("%", " %") for each in (POOR, GOOD))
     assert decision.text.startswith("Not published: the new model ranks worse than the live one, by more than chance")
-    for part in (f"in {new} of cases", f"the live one in {live}", "Among 10 products", "400 held-out visits"):
+    for part in (f"in {new} of cases", f"the live one in {live}", "Among 10 products", "400 held-out visits or orders"):
         assert part in decision.text
 
 
@@ -55,14 +55,14 @@ def test_what_is_worse_and_narrow_is_called_worse() -> None:
 def test_too_few_visits_hold_nothing_back(live: Results | None) -> None:
     decision = judge(ranking([0] * 49), live)
     assert (decision.publish, decision.code) == (True, "too_few_to_judge")
-    assert "49 held-out visits are too few" in decision.text
+    assert "only 49 held-out visits or orders to judge it by" in decision.text
 
 
 def test_visits_count_and_not_cases() -> None:
     """A thousand cases of a few visits are few."""
     decision = judge(ranking([0] * 1000, per_unit=100), ranking([1] * 1000, per_unit=100))
     assert (decision.publish, decision.code) == (True, "too_few_to_judge")
-    assert "10 held-out visits" in decision.text
+    assert "only 10 held-out visits or orders" in decision.text
 
 
 def test_without_any_case_it_is_published_with_the_reason() -> None:

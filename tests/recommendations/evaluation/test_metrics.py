@@ -30,6 +30,16 @@ def test_measures_by_hand() -> None:
     assert metrics.ndcg(HITS, TARGETS).tolist() == pytest.approx([second, 0, 0, (1 + third) / (1 + second + third)])
 
 
+@given(
+    slates=st.lists(st.lists(st.integers(EMPTY, 6), min_size=3, max_size=3), min_size=1, max_size=6),
+    targets=st.lists(st.frozensets(st.integers(0, 6), min_size=1), min_size=6, max_size=6),
+)
+def test_hits_are_those_of_looking_one_by_one(slates: list[list[int]], targets: list[frozenset[int]]) -> None:
+    cases = [case(*items) for items in targets[: len(slates)]]
+    expected = [[item in each.targets for item in slate] for slate, each in zip(slates, cases, strict=True)]
+    assert metrics.hits_of(np.array(slates), cases).tolist() == expected
+
+
 def test_an_item_is_a_hit_only_in_its_own_case() -> None:
     largest = 2**32 - 1
     slates = np.array([[EMPTY], [EMPTY], [largest]])

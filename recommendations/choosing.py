@@ -1,0 +1,201 @@
+"""The settings a shop's own newest visits speak for: a small search, with its evidence.
+
+Every setting is trained on the older part of the newest events and judged on the visits after it, so nothing of what a
+later evaluation is made on is seen here if the caller leaves that out. The usual setting stays unless another ranks
+better beyond chance, because the differences between good settings are smaller than the noise of a small shop.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+import ibis
+
+from recommendations.algorithms import baskets, coview, returning, sessions
+from recommendations.algorithms.baskets import BasketParams
+from recommendations.algorithms.coview import BROWSING, CoviewParams
+from recommendations.evaluation import bootstrap, metrics
+from recommendations.evaluation.cases import Draw, basket_cases, next_item_cases
+from recommendations.evaluation.holdout import divide_sessions, split_moment
+from recommendations.evaluation.metrics import Catalogue
+from recommendations.evaluation.runner import Results, evaluate
+from recommendations.evaluation.types import MEASURES, Case
+from recommendations.offline import recommender
+from recommendations.packed_tables import MemoryTables, packed_neighbours
+from recommendations.types import USUAL, ServingParameters
+
+Run = Callable[[str, ibis.Table], ibis.Table]
+K: Final = 20
+NEWEST_STEPS: Final = 500_000  # more would cost time and not change the choice
+DRAW: Final = Draw(cases=4_000, per_session=5, novel=True)
+ENOUGH_UNITS: Final = 100  # visits or orders; fewer say nothing about settings
+RECENCIES: Final = (1.5, 3.0, 5.0)
+
+COVIEWS: Final[Mapping[str, CoviewParams]] = {
+    "browsing": BROWSING,
+    "both directions alike": replace(BROWSING, backward=1.0),
+    "without distance": coview.PURCHASING,
+    "recent": replace(BROWSING, half_life_days=7.0),
+    "lasting": replace(BROWSING, half_life_days=365.0),
+    "no penalty on popular items": replace(BROWSING, popularity_penalty=0.0),
+}
+SINGLE_PENALTIES: Final = (0.1, 0.0, 0.3)
+CART_PENALTIES: Final = (0.5, 0.3, 0.7)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One setting and what it came to: mean measures, and the difference of its NDCG to the usual setting's."""
+
+    setting: str
+    ndcg: float
+    hit_rate: float
+    mrr: float
+    coverage: float
+    difference: tuple[float, float, float] | None  # value, low, high
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The settings to train with. `evidence`: of each question, how many cases and what each setting came to."""
+
+    coview: CoviewParams = BROWSING
+    single: BasketParams = baskets.PRODUCT_PAGE
+    cart: BasketParams = baskets.CART
+    serving: ServingParameters = USUAL
+    names: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Chosen values and their evidence, as runs keep and show them."""
+        return {
+            "chosen": {
+                **self.names,
+                "recency": self.serving.recency,
+                "bought_together_penalty": self.single.popularity_penalty,
+                "cart_penalty": self.cart.popularity_penalty,
+            },
+            "returns": self.serving.returns,
+            "evidence": self.evidence,
+        }
+
+
+def choose(run: Run, interactions: ibis.Table) -> Choice:
+    """Choose by interactions (INTERACTIONS); `run` executes an expression and keeps it as a table under a name."""
+    usual = coview.choose_params(float(coview.purchase_share(interactions).execute()))
+    steps = run("choice steps", _newest(sessions.sessions(interactions, usual.sessions)))
+    params, recency, viewed = _choose_coview(run, steps, usual)
+    single, cart, bought = _choose_baskets(run, interactions)
+    serving = ServingParameters(recency, returning.learn_returns(returning.visits(interactions)))
+    return Choice(
+        coview=params,
+        single=single,
+        cart=cart,
+        serving=serving,
+        names={"coview": next(name for name, each in COVIEWS.items() if each == params)},
+        evidence={**viewed, **bought},
+    )
+
+
+def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> tuple[CoviewParams, float, dict[str, Any]]:
+    """The co-view setting and, for that, how fast the interest of a visit fades."""
+    moment = split_moment(steps)
+    if moment is None:
+        return usual, usual.recency, {}
+    divided = divide_sessions(steps, moment)
+    cases = next_item_cases(divided.held_out, DRAW)
+    if len({case.unit for case in cases}) < ENOUGH_UNITS:
+        return usual, usual.recency, {}
+    older = run("choice older steps", divided.training)
+    asked = _Asked(cases, metrics.catalogue(items := older.item.to_pyarrow().to_numpy(), items), K)
+    ordered = sorted(COVIEWS.items(), key=lambda each: each[1] != usual)
+    tables = {
+        name: packed_neighbours(run(f"choice coview {place}", coview.coview_of_sessions(older, params)))
+        for place, (name, params) in enumerate(ordered)
+    }
+    name, tried = _best({name: asked.session(name, table, usual.recency) for name, table in tables.items()})
+    fading = sorted(RECENCIES, key=lambda recency: recency != usual.recency)
+    recency, faded = _best({str(each): asked.session(str(each), tables[name], each) for each in fading})
+    evidence = {"coview": _evidence(cases, tried), "recency": _evidence(cases, faded)}
+    return COVIEWS[name], float(recency), evidence
+
+
+def _choose_baskets(run: Run, interactions: ibis.Table) -> tuple[BasketParams, BasketParams, dict[str, Any]]:
+    """How much popularity is held against an item beside one product, and in the cart."""
+    usual = (baskets.PRODUCT_PAGE, baskets.CART)
+    orders = run("choice orders", _newest_orders(interactions))
+    ends = orders.group_by(session=orders.order_id).agg(ended_at=orders.occurred_at.max())
+    moment = split_moment(ends)
+    if moment is None:
+        return *usual, {}
+    older = orders.filter(orders.occurred_at <= ibis.literal(moment, orders.occurred_at.type()))
+    newer = orders.anti_join(older, "order_id")
+    single, cart = basket_cases(baskets.order_lines(newer), DRAW)
+    if len(single) < ENOUGH_UNITS:
+        return *usual, {}
+    combined = run("choice combinations", baskets.combinations(older))
+    known = metrics.catalogue(items := older.item.to_pyarrow().to_numpy(), items)
+    found, evidence = [], {}
+    questions = (
+        ("bought_together", "baskets", single, SINGLE_PENALTIES, 5),
+        ("cart", "carts", cart, CART_PENALTIES, 10),
+    )
+    for params, (name, table, cases, penalties, k) in zip(usual, questions, strict=True):
+        asked = _Asked(cases, known, k)
+        results = {
+            str(penalty): asked.baskets(str(penalty), table, run, combined, replace(params, popularity_penalty=penalty))
+            for penalty in sorted(penalties, key=lambda penalty: penalty != params.popularity_penalty)
+        }
+        best, tried = _best(results)
+        found.append(replace(params, popularity_penalty=float(best)))
+        evidence[name] = _evidence(cases, tried)
+    return found[0], found[1], evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The cases that all settings of one question answer."""
+
+    cases: Sequence[Case]
+    known: Catalogue
+    k: int
+
+    def session(self, name: str, lists: Mapping[int, bytes], recency: float) -> Results:
+        tables = MemoryTables({"coview": lists}, ServingParameters(recency))
+        return evaluate(name, recommender("session", tables, self.k, novel=True), self.cases, self.k, self.known)
+
+    def baskets(self, name: str, table: str, run: Run, combined: ibis.Table, params: BasketParams) -> Results:
+        ranked = packed_neighbours(run(f"choice {table} {name}", baskets.rank_combinations(combined, params)))
+        tables = MemoryTables({"baskets": ranked, "carts": ranked})
+        recommend = recommender("bought_together", tables, self.k, novel=True)
+        return evaluate(name, recommend, self.cases, self.k, self.known)
+
+
+def _best(results: Mapping[str, Results]) -> tuple[str, list[Tried]]:
+    """The name of the best ranking, and all of them; the first is the usual setting, which chance does not displace."""
+    usual = next(iter(results))
+    ndcg = MEASURES.index("ndcg")
+    tried = {}
+    for name, result in results.items():
+        gain = bootstrap.differences(result.measures, results[usual].measures, result.units)[ndcg]
+        mean = dict(zip(MEASURES, result.measures.mean(axis=0).tolist(), strict=True))
+        tried[name] = Tried(
+            name, mean["ndcg"], mean["hit_rate"], mean["mrr"], metrics.coverage(result.shown, result.known),
+            None if name == usual else (gain.value, gain.low, gain.high),
+        )  # fmt: skip
+    better = [each for each in tried.values() if each.difference and each.difference[1] > 0]
+    best = max(better, key=lambda each: each.ndcg).setting if better else usual
+    return best, list(tried.values())
+
+
+def _evidence(cases: Sequence[Case], tried: Sequence[Tried]) -> dict[str, Any]:
+    return {"cases": len(cases), "units": len({case.unit for case in cases}), "tried": [asdict(each) for each in tried]}
+
+
+def _newest(steps: ibis.Table) -> ibis.Table:
+    return steps.order_by(ibis.desc("ended_at"), "session", "position", "item").limit(NEWEST_STEPS)
+
+
+def _newest_orders(interactions: ibis.Table) -> ibis.Table:
+    lines = interactions.filter(interactions.type == baskets.PURCHASE, interactions.order_id.notnull())
+    return lines.order_by(ibis.desc("occurred_at"), "order_id", "item").limit(NEWEST_STEPS)
