@@ -7,6 +7,7 @@ from typing import Any, Final
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.conf import settings
 
 from catalog.reading import ItemContent
 from recommendations.algorithms import baskets, content, coview, popularity
@@ -29,7 +30,7 @@ def build(
     and counted. `progress` is told the name of each table as its turn comes.
     """
     known = numbered(items, events)
-    with open_engine() as engine:
+    with open_engine(memory_limit=settings.TRAINING_MEMORY, threads=settings.TRAINING_THREADS) as engine:
         engine.con.register("interactions", known)
         interactions = engine.table("interactions")
         params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
