@@ -23,7 +23,7 @@ class StageSchema(serializers.Serializer[Any]):
     seconds = serializers.FloatField()
 
 
-class ProgressSchema(serializers.Serializer[Any]):
+class TrainingProgressSchema(serializers.Serializer[Any]):
     percent = serializers.IntegerField()
     doing = serializers.CharField(help_text="The table that is being built, if one is.")
 
@@ -61,7 +61,7 @@ class ModelRunSchema(serializers.ModelSerializer[ModelRun]):
     def get_stages(self, run: ModelRun) -> list[dict[str, Any]]:
         return [{"name": name, "seconds": run.seconds[name]} for name in STAGES if name in run.seconds]
 
-    @extend_schema_field(ProgressSchema)
+    @extend_schema_field(TrainingProgressSchema)
     def get_progress(self, run: ModelRun) -> dict[str, Any]:
         return {"percent": run.progress, "doing": run.doing}
 
@@ -79,7 +79,7 @@ class ScheduleSchema(serializers.Serializer[Any]):
 
 
 class ModelsView(APIView):
-    @extend_schema(responses=ModelRunPageSchema)
+    @extend_schema(responses=ModelRunPageSchema, operation_id="models_list")
     def get(self, request: Request) -> Response:
         """List training runs with their quality, newest first."""
         pages = CursorPages()

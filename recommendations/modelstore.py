@@ -9,15 +9,18 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, BinaryIO, Final, NamedTuple
 
+import msgspec
 import pyarrow as pa
 from django.conf import settings
 from pyarrow import parquet
 
 from recomengine.lib.errors import DomainError
 from recomengine.lib.stores import Folder
+from recommendations.types import USUAL, ServingParameters
 from tenants.types import TenantRef
 
 KEPT: Final = 3
@@ -30,6 +33,13 @@ SCHEMA: Final = pa.schema(
 Tables = Mapping[str, pa.Table]
 
 
+class Model(NamedTuple):
+    """A model's tables, and how to serve them."""
+
+    tables: Tables
+    serving: ServingParameters = USUAL
+
+
 class BrokenModel(Exception):
     """A stored version is incomplete or not what was written; train again."""
 
@@ -38,21 +48,21 @@ class Twin(NamedTuple):
     """A model that has seen nothing after `split_at`."""
 
     split_at: datetime
-    tables: Tables
+    model: Model
 
 
 def folder(tenant: TenantRef, *version: str) -> Folder:
     return Folder.at(str(settings.MODEL_STORE), tenant.slug, *version)
 
 
-def save(tenant: TenantRef, version: str, tables: Tables, twin: Twin | None = None) -> None:
+def save(tenant: TenantRef, version: str, model: Model, twin: Twin | None = None) -> None:
     """Write a version, anew if it was begun before; raises `model_store_unavailable` and leaves nothing then."""
     home = folder(tenant, version)
     with _reachable():
         try:
-            manifest: dict[str, Any] = {"tables": _write(home, "", tables)}
+            manifest = _write(home, "", model)
             if twin is not None:
-                manifest["twin"] = {"split_at": twin.split_at.isoformat(), "tables": _write(home, "twin-", twin.tables)}
+                manifest["twin"] = {"split_at": twin.split_at.isoformat(), **_write(home, "twin-", twin.model)}
             home.write(MANIFEST, lambda file: file.write(json.dumps(manifest, indent=1).encode()))
         except OSError:
             with suppress(OSError):  # what was written only takes room
@@ -60,11 +70,11 @@ def save(tenant: TenantRef, version: str, tables: Tables, twin: Twin | None = No
             raise
 
 
-def load(tenant: TenantRef, version: str) -> dict[str, pa.Table]:
-    """The tables of a version; raises BrokenModel if any byte differs from what was saved."""
+def load(tenant: TenantRef, version: str) -> Model:
+    """The model of a version; raises BrokenModel if any byte differs from what was saved."""
     home = folder(tenant, version)
     with _readable(home):
-        return _read(home, "", _manifest(home)["tables"])
+        return _read(home, "", _manifest(home))
 
 
 def load_twin(tenant: TenantRef, version: str) -> Twin | None:
@@ -72,7 +82,7 @@ def load_twin(tenant: TenantRef, version: str) -> Twin | None:
     home = folder(tenant, version)
     with _readable(home):
         twin = _manifest(home).get("twin")
-        return twin and Twin(datetime.fromisoformat(twin["split_at"]), _read(home, "twin-", twin["tables"]))
+        return twin and Twin(datetime.fromisoformat(twin["split_at"]), _read(home, "twin-", twin))
 
 
 def has(tenant: TenantRef, version: str) -> bool:
@@ -95,14 +105,12 @@ def remove(tenant: TenantRef) -> None:
         folder(tenant).remove()
 
 
-def _write(home: Folder, prefix: str, tables: Tables) -> dict[str, str]:
-    return {
-        name: home.write(f"{prefix}{name}.parquet", lambda file, table=table: _fill(file, table))  # type: ignore[misc]
-        for name, table in tables.items()
-    }
+def _write(home: Folder, prefix: str, model: Model) -> dict[str, Any]:
+    sums = {name: home.write(f"{prefix}{name}.parquet", partial(_fill, table)) for name, table in model.tables.items()}
+    return {"tables": sums, "serving": {"recency": model.serving.recency, "returns": model.serving.returns}}
 
 
-def _fill(file: BinaryIO, table: pa.Table) -> None:
+def _fill(table: pa.Table, file: BinaryIO) -> None:
     with parquet.ParquetWriter(file, table.schema, compression="zstd") as writer:
         writer.write_table(table)
 
@@ -112,8 +120,9 @@ def _manifest(home: Folder) -> dict[str, Any]:
     return manifest
 
 
-def _read(home: Folder, prefix: str, sums: Mapping[str, str]) -> dict[str, pa.Table]:
-    return {name: _table(home, f"{prefix}{name}.parquet", wanted) for name, wanted in sums.items()}
+def _read(home: Folder, prefix: str, manifest: Mapping[str, Any]) -> Model:
+    tables = {name: _table(home, f"{prefix}{name}.parquet", wanted) for name, wanted in manifest["tables"].items()}
+    return Model(tables, msgspec.convert(manifest.get("serving", {}), ServingParameters))
 
 
 def _table(home: Folder, name: str, wanted: str) -> pa.Table:

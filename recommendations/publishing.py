@@ -1,11 +1,9 @@
 """Publishing a model: its tables go into Redis beside the live ones, then one pointer is flipped."""
 
-from collections.abc import Mapping
-
-import pyarrow as pa
 from redis.exceptions import OutOfMemoryError
 
 from recommendations import modelstore, runs, versions
+from recommendations.modelstore import Model
 from recommendations.packed_tables import packed_lists
 from tenants.types import TenantRef
 
@@ -14,14 +12,15 @@ class RedisFull(Exception):
     """Redis has no room for another version; the live one is as it was."""
 
 
-def write(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
-    """Put a version's tables (in the model store's schema) beside the live ones; `versions.flip` makes them live.
+def write(tenant: TenantRef, version: str, model: Model) -> None:
+    """Put a version's tables and parameters beside the live ones; `versions.flip` makes them live.
 
     Raises RedisFull, and leaves nothing of the version then, unless it is the live one.
     """
     try:
         for name in versions.TABLES:
-            versions.write_table(tenant, version, name, packed_lists(tables[name]))
+            versions.write_table(tenant, version, name, packed_lists(model.tables[name]))
+        versions.write_parameters(tenant, version, model.serving)
     except OutOfMemoryError as error:
         if not versions.is_live(tenant, version):
             versions.discard(tenant, version)

@@ -3,53 +3,81 @@
 Where pipeline, strategies and evaluation meet; the measures are those of `recommendations.evaluation`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import ibis
-import pyarrow as pa
-from django.conf import settings
 
-from recommendations import publishing
-from recommendations.algorithms import baskets, scoring, sessions
-from recommendations.algorithms.engine import open_engine
-from recommendations.evaluation import cases, holdout, judging, metrics, runner
+from catalog.reading import ItemContent
+from recommendations import building, choosing
+from recommendations.algorithms import baskets, sessions
+from recommendations.building import Events
+from recommendations.choosing import Choice
+from recommendations.evaluation import cases, holdout, judging, metrics
 from recommendations.evaluation.cases import Draw
 from recommendations.evaluation.judging import Decision
-from recommendations.evaluation.runner import Prefix, Recommend, Results
+from recommendations.evaluation.metrics import Catalogue
+from recommendations.evaluation.runner import Results
+from recommendations.evaluation.runner import evaluate as measured
 from recommendations.evaluation.types import Case, Quality
 from recommendations.modelstore import Twin
-from recommendations.strategies import STRATEGIES
+from recommendations.offline import recommender
+from recommendations.packed_tables import MemoryTables, in_memory
 
 K: Final = 20
 JUDGED: Final = "session"
 """The strategy by which a model is compared with the live one."""
-DRAW: Final = Draw(novel=True)  # what the visitor knows already is not shown
 POPULAR: Final = "popular"
+DRAW: Final = Draw(novel=True)  # what the visitor knows already is not shown
+NEXT: Final = ("session", "also_viewed", "similar", POPULAR)
+"""The strategies that are asked what a visit turns to next."""
 
 
-class Log(NamedTuple):
-    """What a training read: the catalogue's numbers by item id, and the events (INTERACTIONS)."""
+@dataclass(frozen=True)
+class Log:
+    """What a training read: the catalogue, and the events with the columns of `events.reading.INTERACTIONS`."""
 
-    numbers: Mapping[str, int]
-    interactions: pa.Table
+    items: Sequence[ItemContent]
+    events: Events
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        return {item.item_id: item.id for item in self.items}
 
 
-def split_moment(log: Log) -> datetime | None:
-    """The moment that a model's twin is trained up to; None if there is too little to hold out."""
-    with _opened(log) as interactions:
-        return holdout.split_moment(sessions.sessions(interactions))
+@dataclass(frozen=True)
+class _HeldOut:
+    """What followed a moment, as cases; `known` counts what was there before."""
+
+    visits: list[Case]
+    orders: list[Case]
+    histories: list[Case]
+    known: Catalogue
+
+
+def choose(log: Log) -> tuple[datetime | None, Choice]:
+    """The moment that divides what a twin sees from what it is asked, and parameters by what was there before it.
+
+    Without a moment there is too little to hold out, and then nothing to judge; all of it may speak for parameters.
+    """
+    with building.engine_of(log.events) as (engine, raw):
+        run = building.runner(engine, lambda _: None)
+        interactions = run("interactions", building.numbered(log.items, raw))
+        moment = holdout.split_moment(run("all steps", sessions.sessions(interactions)))
+        seen = interactions if moment is None else holdout.divide(interactions, moment).training
+        return moment, choosing.choose(run, seen)
 
 
 def assess(log: Log, twin: Twin) -> list[Quality]:
-    """How each strategy does that predicts something, on what followed the twin's moment."""
-    with _opened(log) as interactions:
-        held_out = holdout.divide(interactions, twin.split_at).held_out
-        visits, orders = _visits(held_out), cases.basket_cases(baskets.order_lines(held_out), DRAW).single
-    asked = {JUDGED: visits, "bought_together": orders, POPULAR: visits}
-    return [runner.quality(_results(name, log, twin, found, twin.split_at)) for name, found in asked.items()]
+    """How good each strategy is that predicts something, on what followed the twin's moment."""
+    held_out = _held_out(log, twin.split_at)
+    tables = in_memory(twin.model.tables, log.numbers, twin.model.serving)
+    asked = dict.fromkeys(NEXT, held_out.visits)
+    asked |= {"for_you": held_out.histories, "bought_together": held_out.orders}
+    return [_results(name, tables, found, held_out.known).quality for name, found in asked.items()]
 
 
 def judge(log: Log, twin: Twin | None, live: Twin | None, record: Sequence[Mapping[str, Any]]) -> Decision:
@@ -58,53 +86,39 @@ def judge(log: Log, twin: Twin | None, live: Twin | None, record: Sequence[Mappi
     `live` is the twin of the live model; where there is none, `record` says what its quality was found to be.
     """
     if twin is None:
-        return Decision(True, "too_few_to_judge", "Published without a comparison: there are too few visits.", {})
-    since = max(twin.split_at, live.split_at) if live else twin.split_at
-    with _opened(log) as interactions:
-        found = _visits(holdout.divide(interactions, since).held_out)
-    new, popular = (_results(name, log, twin, found, since) for name in (JUDGED, POPULAR))
+        text = "Published without a comparison: there are too few visits to hold any out."
+        return Decision(True, "too_few_to_judge", text, {})
+    held_out = _held_out(log, max(twin.split_at, live.split_at) if live else twin.split_at)
+    tables = in_memory(twin.model.tables, log.numbers, twin.model.serving)
+    new, popular = (_results(name, tables, held_out.visits, held_out.known) for name in (JUDGED, POPULAR))
     known = next((Quality.from_json(each) for each in record if each["strategy"] == JUDGED), None)
     if live is None and known is not None and known.k == K:
         return judging.judge_by_record(new, known, popular)
-    return judging.judge(new, live and _results(JUDGED, log, live, found, since), popular)
+    return judging.judge(new, live and _of_live(live, log, held_out), popular)
+
+
+def _of_live(live: Twin, log: Log, held_out: _HeldOut) -> Results:
+    tables = in_memory(live.model.tables, log.numbers, live.model.serving)
+    return _results(JUDGED, tables, held_out.visits, held_out.known)
+
+
+def _results(name: str, tables: MemoryTables, found: Sequence[Case], known: Catalogue) -> Results:
+    return measured(name, recommender(name, tables, K, novel=True), found, K, known)
+
+
+def _held_out(log: Log, moment: datetime) -> _HeldOut:
+    with _interactions(log) as interactions:
+        before, after = holdout.divide(interactions, moment)
+        seen = before.item.to_pyarrow().to_numpy()
+        return _HeldOut(
+            cases.next_item_cases(sessions.sessions(after), DRAW),
+            cases.basket_cases(baskets.order_lines(after), DRAW).single,
+            cases.history_cases(before, after, DRAW),
+            metrics.catalogue([item.id for item in log.items], seen),
+        )
 
 
 @contextmanager
-def _opened(log: Log) -> Iterator[ibis.Table]:
-    with open_engine(memory_limit=settings.TRAINING_MEMORY, threads=settings.TRAINING_THREADS) as engine:
-        engine.con.register("interactions", log.interactions)
-        yield engine.table("interactions")
-
-
-def _visits(held_out: ibis.Table) -> list[Case]:
-    return cases.next_item_cases(sessions.sessions(held_out), DRAW)
-
-
-def _results(strategy: str, log: Log, twin: Twin, found: Sequence[Case], since: datetime) -> Results:
-    """What a strategy of the twin does on the cases; `since` the same for all that are compared."""
-    seen = log.interactions.filter(pa.compute.less_equal(log.interactions["occurred_at"], pa.scalar(since)))
-    known = metrics.catalogue(list(log.numbers.values()), seen["item"].to_numpy())
-    return runner.evaluate(strategy, _recommend(strategy, log, twin), found, K, known)
-
-
-def _recommend(strategy: str, log: Log, twin: Twin) -> Recommend:
-    """The strategy's slates out of the twin's tables, merged as the serving path does."""
-    recipe = STRATEGIES[strategy]
-    lists = dict(publishing.packed_lists(twin.tables[recipe.table]))
-    if recipe.table == "lists":
-        return _each(lambda prefix: scoring.merge([lists.get(strategy)], [1.0], prefix, K))
-    by_number = {log.numbers[key]: packed for key, packed in lists.items() if key in log.numbers}
-
-    def slate(prefix: Prefix) -> list[scoring.Scored]:
-        anchors = list(dict.fromkeys(reversed(prefix)))[: recipe.max_anchors]
-        weights = [recipe.weight(place) for place in range(len(anchors))]
-        return scoring.merge([by_number.get(item) for item in anchors], weights, prefix, K)
-
-    return _each(slate)
-
-
-def _each(slate: Callable[[Prefix], list[scoring.Scored]]) -> Recommend:
-    def recommend(prefixes: Sequence[Prefix]) -> Iterable[list[int]]:
-        return ([scored.item for scored in slate(prefix)] for prefix in prefixes)
-
-    return recommend
+def _interactions(log: Log) -> Iterator[ibis.Table]:
+    with building.engine_of(log.events) as (engine, raw):
+        yield engine.create_table("interactions", building.numbered(log.items, raw))

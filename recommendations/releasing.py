@@ -5,7 +5,7 @@ A release is one transaction and one flip of the pointer in Redis. Those of a te
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from django.db import transaction
@@ -15,6 +15,7 @@ from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import lock_until_commit
 from recommendations import modelstore, publishing, versions
 from recommendations.models import ModelRun
+from recommendations.modelstore import Model
 from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
 
@@ -91,9 +92,9 @@ def roll_back(tenant: TenantRef, version: str | None = None, *, by: Actor) -> Mo
 def _release_by_hand(
     tenant: TenantRef, run: ModelRun, by: Actor, action: str, former: Status = Status.SUPERSEDED, *, pin: bool = False
 ) -> ModelRun:
-    tables = _kept(tenant, run.version)
+    model = _kept(tenant, run.version)
     with one_at_a_time(tenant):
-        publishing.write(tenant, run.version, tables)
+        publishing.write(tenant, run.version, model)
         with tenancy.use(tenant):
             replaced = live_run()
             release(tenant, run, former=former, pin=pin)
@@ -102,7 +103,7 @@ def _release_by_hand(
     return run
 
 
-def _kept(tenant: TenantRef, version: str) -> dict[str, Any]:
+def _kept(tenant: TenantRef, version: str) -> Model:
     try:
         return modelstore.load(tenant, version)
     except modelstore.BrokenModel as error:

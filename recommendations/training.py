@@ -87,6 +87,8 @@ def _taken_over(tenant: TenantRef) -> ModelRun | None:
         log.info("training gone on with", tenant=tenant.slug, version=run.version, attempt=run.attempts)
     else:
         run = None
+    for each in left:
+        workdir.of(tenant, each.version).remove()
     left.update(status=Status.FAILED, error="The process that trained it ended.", finished_at=clock.now())
     return run
 

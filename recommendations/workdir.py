@@ -51,8 +51,9 @@ class Work:
             shutil.rmtree(partial, ignore_errors=True)
             raise
 
-    def table(self, stage: str, name: str) -> pa.Table:
-        return parquet.read_table(self.home / stage / f"{name}.parquet")
+    def file(self, stage: str, name: str) -> Path:
+        """Where a complete stage has that file."""
+        return self.home / stage / name
 
     def tables(self, stage: str) -> dict[str, pa.Table]:
         """Every table of a complete stage."""

@@ -20,6 +20,7 @@ from events.models import Erasure
 from recomengine.lib import clock
 from recommendations import modelstore, training, versions
 from recommendations.models import ModelRun
+from recommendations.modelstore import Model
 from tenants import changing, schemas, tenancy, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.types import SCOPES, KeyType, Role, Scope, TenantRef
@@ -238,7 +239,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         ModelRun.objects.create(version=LIVE, status=ModelRun.Status.PUBLISHED)
         ModelRun.objects.create(version=MARK, status=ModelRun.Status.HELD_BACK)
     for version in ("before", LIVE, MARK):
-        modelstore.save(tenant_a, version, dict.fromkeys(versions.TABLES, modelstore.SCHEMA.empty_table()))
+        modelstore.save(tenant_a, version, Model(dict.fromkeys(versions.TABLES, modelstore.SCHEMA.empty_table())))
     with FILES.incoming(tenant_a) as (file, keep):
         file.write(PAST)
         keep(past.pk)

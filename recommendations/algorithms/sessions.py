@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import ibis
 
+from recommendations.algorithms.hashing import hashed
 from recommendations.algorithms.types import POSITIVE_TYPES, SESSION_EVENTS
 
 SCATTER_PRIME: Final = 2_147_483_647
@@ -42,10 +43,7 @@ def sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.
 
 
 def numbered_sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.Table:
-    """The same with numbers for sessions, several times faster to work with.
-
-    A number is a hash of 64 bits: of a hundred million sessions, one pair in some thousand logs would meet.
-    """
+    """The same with numbers (`hashing`) instead of names for sessions: several times faster to work with."""
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
     return _capped(_whole(_split(_at_moments(_events(positive)), params.gap_minutes)), params)
 
@@ -65,16 +63,11 @@ def _events(positive: ibis.Table) -> ibis.Table:
     events = ibis.union(single, ordered)
     return events.select(
         "item",
-        visit=_hashed(events.visitor + "\t" + events.session.fill_null("")),
+        visit=hashed(events.visitor + "\t" + events.session.fill_null("")),
         named=events.session.notnull(),
         moment="occurred_at",
         units=events.quantity.fill_null(1),
     )
-
-
-def _hashed(text: ibis.Value) -> ibis.Value:
-    """64 bits, also on engines whose `hash` has 32 (ids are printable, so what is put before stands in none)."""
-    return text.hash() ^ ((ibis.literal("\t") + text).hash() & 0x7FFF_FFFF) << 32
 
 
 def _at_moments(events: ibis.Table) -> ibis.Table:

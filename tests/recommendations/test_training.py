@@ -12,12 +12,13 @@ from celery import current_app
 from django.db import connection
 
 from catalog.models import Item
-from catalog.reading import count
+from catalog.reading import contents, count
 from events import reading
-from recomengine.lib import naming, redis
+from recomengine.lib import clock, naming, redis
 from recomengine.lib.errors import DomainError
 from recommendations import building, modelstore, publishing, runs, stages, tasks, training, versions
 from recommendations.models import ModelRun
+from recommendations.modelstore import Model
 from recommendations.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
@@ -129,13 +130,13 @@ def test_versions_are_kept_on_disk_for_a_while(shop: Api, tenant_a: TenantRef, s
     kept = sorted(path.name for path in Path(settings.MODEL_STORE, tenant_a.slug).iterdir())
     assert len(kept) == modelstore.KEPT
     assert kept[-1] == last
-    assert set(modelstore.load(tenant_a, last)) == set(versions.TABLES)
+    assert set(modelstore.load(tenant_a, last).tables) == set(versions.TABLES)
 
 
 def test_the_live_version_is_never_pruned(shop: Api, tenant_a: TenantRef) -> None:
     live = slate(shop)["model_version"]
     for n in range(modelstore.KEPT + 2):
-        modelstore.save(tenant_a, f"3{n}", {})
+        modelstore.save(tenant_a, f"3{n}", Model({}))
     modelstore.prune(tenant_a, {live})
     assert modelstore.load(tenant_a, live)
 
@@ -143,7 +144,7 @@ def test_the_live_version_is_never_pruned(shop: Api, tenant_a: TenantRef) -> Non
 # --- A run that fails -----------------------------------------------------------------------------------------------
 
 BREAKABLE = {
-    "reading": (reading, "interactions"),
+    "reading": (reading, "write_interactions"),
     "building": (building, "build"),
     "saving": (modelstore, "save"),
     "publishing": (versions, "write_table"),
@@ -287,9 +288,9 @@ def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
 
 def test_a_stored_model_comes_back_as_it_was(shop: Api, tenant_a: TenantRef) -> None:
     version = slate(shop)["model_version"]
-    data = stages.read(tenant_a)
-    built, _ = building.build(data.items, data.interactions)
-    loaded = modelstore.load(tenant_a, version)
+    lines = reading.interactions(tenant_a, clock.now() - stages.WINDOW)
+    built, _ = building.build(contents(tenant_a), lines)
+    loaded = modelstore.load(tenant_a, version).tables
     assert {name: table.num_rows for name, table in loaded.items()} == {n: t.num_rows for n, t in built.items()}
     assert all(table.schema == modelstore.SCHEMA for table in loaded.values())
     assert count(tenant_a) == len(ITEMS)
