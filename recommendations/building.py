@@ -7,12 +7,13 @@ from typing import Any, Final
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.conf import settings
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity
+from recommendations.algorithms import baskets, content, coview, popularity, repurchases
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES, CatalogItem
-from recommendations.modelstore import SCHEMA
+from recommendations.modelstore import REPURCHASES, SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]
@@ -29,7 +30,7 @@ def build(
     and counted. `progress` is told the name of each table as its turn comes.
     """
     known = numbered(items, events)
-    with open_engine() as engine:
+    with open_engine(memory_limit=settings.TRAINING_MEMORY, threads=settings.TRAINING_THREADS) as engine:
         engine.con.register("interactions", known)
         interactions = engine.table("interactions")
         params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
@@ -37,7 +38,9 @@ def build(
         neighbours = _neighbours(run, interactions, [_content(item) for item in items], params)
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
+        again = engine.to_pyarrow(run("repurchases", repurchases.repurchases(interactions)))
     tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
+    tables["repurchases"] = _with_keys(again, items).select(REPURCHASES.names).cast(REPURCHASES).sort_by("key")
     return tables, report(tables, events, known, "purchasing" if params is coview.PURCHASING else "browsing")
 
 
@@ -127,9 +130,15 @@ def _content(item: ItemContent) -> CatalogItem:
 
 def _keyed(neighbours: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
     """Neighbour lists under their items' external ids."""
+    return _in_order(_with_keys(neighbours, items).drop_columns("item").rename_columns({"neighbour": "item"}))
+
+
+def _with_keys(table: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
+    """The rows with their items' external ids as `key`."""
     numbers = pa.array([item.id for item in items], pa.int64())
-    keys = pa.table({"item": numbers, "key": pa.array([item.item_id for item in items], pa.string())})
-    return _in_order(neighbours.join(keys, "item").drop_columns("item").rename_columns({"neighbour": "item"}))
+    return table.join(
+        pa.table({"item": numbers, "key": pa.array([each.item_id for each in items], pa.string())}), "item"
+    )
 
 
 def _in_order(table: pa.Table) -> pa.Table:
