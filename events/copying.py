@@ -7,7 +7,8 @@ another one, that no text in UTF-8 contains. Ranges of pages need no index and n
 and are where a reader is in the table.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -66,23 +67,54 @@ def stored(
 
     The fields of `columns` are named for the table's and are texts, `int32` or instants; only texts may be null.
     """
-    for packed in ahead(_packed(connection, table(schema, partitions.name_of(month)), columns, condition)):
-        yield pa.record_batch(
-            [_UNPACK[kind](values) for values, kind in zip(packed, columns.types, strict=True)], schema=columns
-        )
-
-
-def _packed(
-    connection: Connection, partition: sql.Identifier, columns: pa.Schema, condition: sql.Composable
-) -> Generator[Packed, None, None]:
-    """The packed columns of one range of pages after the other; those without a row are passed over."""
-    packed = sql.SQL(", ").join(sql.SQL(_PACKED[each.type]).format(sql.Identifier(each.name)) for each in columns)
+    partition = table(schema, partitions.name_of(month))
     [(pages,)] = connection.execute(_SIZE, [partition.as_string(connection)]).fetchall()
-    for pages_of in _ranges(pages):
-        both = sql.SQL("{} AND {}").format(pages_of, condition)
-        statement = _COPY.format(packed=packed, partition=partition, condition=both)
+    packed = sql.SQL(", ").join(sql.SQL(_PACKED[each.type]).format(sql.Identifier(each.name)) for each in columns)
+    statements = [
+        _COPY.format(packed=packed, partition=partition, condition=sql.SQL("{} AND {}").format(some, condition))
+        for some in _ranges(pages)
+    ]
+    with closing(_packed(connection, statements, len(columns))) as found:
+        for values in found:
+            arrays = [_UNPACK[kind](value) for value, kind in zip(values, columns.types, strict=True)]
+            yield pa.record_batch(arrays, schema=columns)
+
+
+def _packed(connection: Connection, statements: list[sql.Composed], columns: int) -> Generator[Packed, None, None]:
+    """The rows of COPYs of one row each; two processes of the server work on them while this one uses what came."""
+    with ExitStack() as stack:
+        connections = [connection]
+        if len(statements) > 1:
+            connections.append(stack.enter_context(_beside(connection)))
+        sources = [
+            stack.enter_context(closing(ahead(_copied(each, statements[number :: len(connections)], columns))))
+            for number, each in enumerate(connections)
+        ]
+        while sources:
+            for source in tuple(sources):
+                if (row := next(source, None)) is None:
+                    sources.remove(source)
+                else:
+                    yield row
+
+
+def _beside(connection: Connection) -> Connection:
+    """Another connection to what a frozen one sees."""
+    [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
+    other = connect()
+    other.isolation_level = connection.isolation_level
+    other.read_only = True
+    other.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+    return other
+
+
+def _copied(
+    connection: Connection, statements: Iterable[sql.Composed], columns: int
+) -> Generator[Packed, None, None]:  # fmt: skip
+    """The rows, but for those of ranges in which nothing was found."""
+    for statement in statements:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(["bytea"] * len(columns))
+            copy.set_types(["bytea"] * columns)
             [row] = copy.rows()
         if row[0] is not None:
             yield row

@@ -78,7 +78,7 @@ def belongings(connection: copying.Connection, tenant: TenantRef) -> tuple[pa.Ar
     """Every browser that belongs to a user, and in the same order those users, as a frozen connection sees it."""
     found, waiting = LINKS.empty_table(), [LINKS.empty_table()]
     for batch in _seen_together(connection, tenant):
-        waiting.append(_summed(pa.table([batch["visitor_id"], batch["user_id"], batch["user_id"]], schema=LINKS)))
+        waiting.append(pa.table([batch["visitor_id"], batch["user_id"], batch["user_id"]], schema=LINKS))
         if sum(each.num_rows for each in waiting) > max(_AT_ONCE, found.num_rows):
             found, waiting = _summed(pa.concat_tables([found, *waiting])), []
     links = _summed(pa.concat_tables([found, *waiting]))
