@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,8 +11,9 @@ from rest_framework.views import APIView
 
 from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema
 from recomengine.lib.errors import DomainError
-from recommendations import placements, queueing
-from recommendations.models import ModelRun, Placement
+from recomengine.lib.postgres import lock_until_commit
+from recommendations import placements
+from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import MAX_LIMIT
 from tenants import tenancy
@@ -55,7 +56,7 @@ class SlateSchema(serializers.Serializer[Any]):
 
 class QuerySchema(serializers.Serializer[Any]):
     placement = serializers.CharField(required=False, default="home")
-    strategy = serializers.ChoiceField(choices=list(STRATEGIES), required=False)
+    strategy = serializers.CharField(required=False, help_text=f"One of {', '.join(STRATEGIES)}, or the shop's own.")
     item_id = serializers.ListField(child=serializers.CharField(), required=False)
     session_items = serializers.ListField(child=serializers.CharField(), required=False)
     exclude = serializers.ListField(child=serializers.CharField(), required=False)
@@ -158,66 +159,13 @@ def _known_fields(request: Request) -> Any:
 
 
 def _saved(request: Request, serializer: PlacementSchema) -> Any:
-    with tenancy.use(caller_of(request).tenant):
+    tenant = caller_of(request).tenant
+    with tenancy.use(tenant), transaction.atomic():
+        lock_until_commit(placements.config_key(tenant.slug))  # nobody removes a strategy that it names meanwhile
         serializer.is_valid(raise_exception=True)
         try:
             serializer.save()
         except IntegrityError as error:  # another request was quicker
             raise DomainError("conflict", "There is a placement of that key already.") from error
-    placements.publish(caller_of(request).tenant)
+    placements.publish(tenant)
     return serializer.data
-
-
-class StrategySchema(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    title = serializers.CharField()
-    description = serializers.CharField()
-    anchors = serializers.CharField(help_text="What it starts from: items, session, history or none.")
-
-
-class StrategiesView(APIView):
-    pagination_class = None
-
-    @extend_schema(responses=StrategySchema(many=True))
-    def get(self, request: Request) -> Response:
-        """List the strategies that a placement can name."""
-        return Response(
-            {"results": StrategySchema(list(STRATEGIES.values()), many=True).data, "next": None, "previous": None}
-        )
-
-
-class ModelRunSchema(serializers.ModelSerializer[ModelRun]):
-    """One training run."""
-
-    class Meta:
-        model = ModelRun
-        fields = [
-            "version", "status", "stage", "started_at", "finished_at", "data_from", "data_to", "events", "items",
-            "report", "error",
-        ]  # fmt: skip
-
-
-class ModelRunPageSchema(PageSchema):
-    results = ModelRunSchema(many=True)
-
-
-class ModelsView(APIView):
-    @extend_schema(responses=ModelRunPageSchema)
-    def get(self, request: Request) -> Response:
-        """List training runs, newest first."""
-        pages = CursorPages()
-        with tenancy.use(caller_of(request).tenant):
-            page = pages.paginate_queryset(ModelRun.objects.all(), request, view=self)
-        return pages.get_paginated_response(ModelRunSchema(page or [], many=True).data)
-
-
-class QueuedSchema(serializers.Serializer[Any]):
-    status = serializers.CharField()
-
-
-class TrainView(APIView):
-    @extend_schema(request=None, responses={202: QueuedSchema})
-    def post(self, request: Request) -> Response:
-        """Train in the background; `GET models` shows the run."""
-        queueing.train_later(caller_of(request).tenant)
-        return Response({"status": "queued"}, status=202)

@@ -1,6 +1,7 @@
 """From catalogue and interactions to the tables that are served: runs the pure algorithms, lays out their results."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -8,12 +9,13 @@ from typing import Any, Final
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.conf import settings
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity, sessions
+from recommendations.algorithms import baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
-from recommendations.modelstore import SCHEMA
+from recommendations.modelstore import REPURCHASES, SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]
@@ -31,7 +33,7 @@ def build(
     `events` has the columns of `events.reading.INTERACTIONS`; lines of items that are not in the catalogue are left out
     and counted. `progress` is told the name of each table as its turn comes.
     """
-    with open_engine() as engine:
+    with _engine() as engine:
         raw = opened(engine, events)
         interactions = numbered(items, raw)
         params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
@@ -39,9 +41,15 @@ def build(
         neighbours = _neighbours(run, interactions, [_content(item) for item in items], params)
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
+        again = engine.to_pyarrow(run("repurchases", repurchases.repurchases(interactions)))
         unknown = int(engine.execute(raw.count() - interactions.count()))
     tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
+    tables["repurchases"] = _with_keys(again, items).select(REPURCHASES.names).cast(REPURCHASES).sort_by("key")
     return tables, report(tables, unknown, "purchasing" if params is coview.PURCHASING else "browsing")
+
+
+def _engine() -> AbstractContextManager[Any]:
+    return open_engine(memory_limit=settings.TRAINING_MEMORY, threads=settings.TRAINING_THREADS)
 
 
 def opened(engine: Any, events: Events) -> ibis.Table:
@@ -76,7 +84,7 @@ def numbered(items: Sequence[ItemContent], events: ibis.Table) -> ibis.Table:
 
 def visitors_of_items(items: Sequence[ItemContent], events: Events) -> dict[int, int]:
     """How many visitors wanted each item in the period of what is popular, by the catalogue's numbers."""
-    with open_engine() as engine:
+    with _engine() as engine:
         recent = _last(numbered(items, opened(engine, events)), POPULAR_OVER)
         counted = engine.to_pyarrow(popularity.visitors(recent).select("item", "count"))
     return dict(zip(counted["item"].to_pylist(), counted["count"].to_pylist(), strict=True))
@@ -133,9 +141,15 @@ def _content(item: ItemContent) -> CatalogItem:
 
 def _keyed(neighbours: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
     """Neighbour lists under their items' external ids."""
+    return _in_order(_with_keys(neighbours, items).drop_columns("item").rename_columns({"neighbour": "item"}))
+
+
+def _with_keys(table: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
+    """The rows with their items' external ids as `key`."""
     numbers = pa.array([item.id for item in items], pa.int64())
-    keys = pa.table({"item": numbers, "key": pa.array([item.item_id for item in items], pa.string())})
-    return _in_order(neighbours.join(keys, "item").drop_columns("item").rename_columns({"neighbour": "item"}))
+    return table.join(
+        pa.table({"item": numbers, "key": pa.array([each.item_id for each in items], pa.string())}), "item"
+    )
 
 
 def _in_order(table: pa.Table) -> pa.Table:

@@ -1,8 +1,8 @@
 """Model versions in Redis: written beside the live one, made live by one pointer, expired when superseded.
 
 `{slug}:m:<version>:<table>` is a hash; its fields are item ids (or, in the table `lists`, strategies) and its values
-packed neighbour lists. The pointer is the field `model` of `{slug}:live`. Only the live version has no end: what a
-failed or killed training wrote goes by itself.
+packed neighbour lists (in `repurchases`, how the item is bought again). The pointer is the field `model` of
+`{slug}:live`. Only the live version has no end: what a failed or killed training wrote goes by itself.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from recommendations.types import ServingParameters, table_key
 from tenants.live import live_key
 from tenants.types import TenantRef
 
-TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
+TABLES: Final = ("coview", "baskets", "carts", "similar", "lists", "repurchases")
 _KEPT: Final = (*TABLES, live_models.PARAMETERS)
 SUPERSEDED_KEPT: Final = timedelta(minutes=5)
 UNPUBLISHED_KEPT: Final = timedelta(days=1)
@@ -49,15 +49,23 @@ def write_parameters(tenant: TenantRef, version: str, parameters: ServingParamet
 
 
 def flip(tenant: TenantRef, version: str) -> None:
-    """Make a version live; requests under way finish on the old one, which then expires."""
+    """Make a version live, in one step; requests under way finish on the old one, which then expires."""
     client = redis.client()
-    for table in _KEPT:
-        client.persist(table_key(tenant.slug, version, table))
     before = redis.text(client.hget(live_key(tenant.slug), "model"))
-    client.hset(live_key(tenant.slug), "model", version)
-    if before is not None and before != version:
+    with client.pipeline(transaction=True) as step:
         for table in _KEPT:
-            client.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
+            step.persist(table_key(tenant.slug, version, table))
+        step.hset(live_key(tenant.slug), "model", version)
+        if before is not None and before != version:
+            for table in _KEPT:
+                step.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
+        step.execute()
+
+
+def discard(tenant: TenantRef, version: str) -> None:
+    """Remove what was written of a version that is not live."""
+    names = [table_key(tenant.slug, version, table) for table in _KEPT]
+    redis.client().unlink(*names, *(f"{name}:partial" for name in names))
 
 
 def is_live(tenant: TenantRef, version: str) -> bool:

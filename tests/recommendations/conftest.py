@@ -67,7 +67,7 @@ EVENTS: Final[Sequence[dict[str, Any]]] = [
 
 @pytest.fixture(autouse=True)
 def own_model_store(settings: Any, tmp_path: Path) -> None:
-    settings.MODEL_STORE = tmp_path / "models"
+    settings.MODEL_STORE, settings.TRAINING_DIR = str(tmp_path / "models"), str(tmp_path / "training")
 
 
 @pytest.fixture
