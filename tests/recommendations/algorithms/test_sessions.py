@@ -108,6 +108,26 @@ def test_a_long_session_keeps_most_units_of_its_oldest_moment(run: Run) -> None:
     assert by_moment(run, [*rows, event("v", 3, 1)], SessionParams(max_events=2)) == [((4,), (3,))]
 
 
+@pytest.mark.parametrize(
+    ("rows", "most"),
+    [
+        ([event("v", n % 700, n / 10, session="s") for n in range(5_000)], 200),
+        ([event("v", n % 700, n * 29) for n in range(5_000)], 200),
+        ([event("v", n, 0) for n in range(5_000)], 100),
+        ([event("v", n % 700, n // 500) for n in range(5_000)], 200),
+    ],
+    ids=["one session", "never a pause", "one moment", "few moments"],
+)
+def test_what_no_shopper_does_costs_no_more_than_a_long_session(run: Run, rows: list[Row], most: int) -> None:
+    assert run(sessions(interactions(rows))).num_rows == most
+
+
+def test_pauses_split_a_visitor_of_thousands_of_events(run: Run) -> None:
+    rows = [event("v", n, n * 31) for n in range(3_000)]
+    pairs = [event("w", n, n // 2 * 60 + n % 2) for n in range(3_000)]
+    assert run(sessions(interactions([*rows, *pairs]))).num_rows == 3_000
+
+
 def test_the_types_that_count_can_be_chosen(run: Run) -> None:
     rows = [event("v", 1, 0, type="wish"), event("v", 2, 1, type="wish"), event("v", 3, 2)]
     assert derived(run, rows, SessionParams(types=("wish",))) == [(1, 2)]
