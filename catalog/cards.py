@@ -1,6 +1,8 @@
 """Items as the serving path reads them: one small record each in the Redis hash `{slug}:items`, keyed by `Item.id`.
 
-Beside it, by `item_id`, `{slug}:ids` tells the internal ids, and `{slug}:groups` the groups of those that are variants.
+Beside it, by `item_id`, `{slug}:ids` tells the internal ids, `{slug}:groups` the groups of those that are variants, and
+`{slug}:categories` the category that each counts in. `{slug}:new` is a sorted set of the newest items by when they
+came: all that are yet to be published, and `NEWEST` of the others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models.functions import Coalesce
 from redis.client import Pipeline
 
 from catalog.models import Item
-from catalog.types import Card, cards_key, groups_key, ids_key
-from recomengine.lib import redis
+from catalog.types import Card, cards_key, category_of, groups_key, ids_key, newest_key
+from recomengine.lib import clock, naming, redis
 from recomengine.lib.postgres import lock_until_commit
 from tenants import tenancy
 from tenants.types import TenantRef
@@ -23,6 +26,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Card).decode
 _encode_json = msgspec.json.Encoder().encode
 _CHUNK: Final = 2000
+NEWEST: Final = 1_000
 
 
 class Row(NamedTuple):
@@ -49,6 +53,7 @@ class Row(NamedTuple):
     group_id: str | None
     published_at: datetime | None
     expires_at: datetime | None
+    created_at: datetime
 
 
 _SELECT: Final = f"SELECT id, {', '.join(Row._fields[1:])} FROM catalog_item WHERE id = ANY(%s)"  # noqa: S608 - ours
@@ -69,8 +74,11 @@ def refresh(tenant: TenantRef, ids: Sequence[int]) -> None:
         _put(pipeline, cards_key(tenant.slug), {str(item.pk): _encode(card(item)) for item in found}, map(str, ids))
         groups = {item.item_id: item.group_id for item in found if item.group_id}
         _put(pipeline, groups_key(tenant.slug), groups, names)
+        categories = {item.item_id: category for item in found if (category := category_of(item.categories))}
+        _put(pipeline, naming.categories_key(tenant.slug), categories, names)
         _put(pipeline, ids_key(tenant.slug), {item.item_id: item.pk for item in found}, names)
         pipeline.execute()
+        _note_new(tenant, found, set(ids))
 
 
 def _former_ids(tenant: TenantRef, gone: Iterable[int]) -> list[str]:
@@ -110,6 +118,31 @@ def _put(pipeline: Pipeline, key: str, values: dict[str, Any], names: Iterable[s
         pipeline.hdel(key, *gone)
 
 
+def _note_new(tenant: TenantRef, found: Sequence[Row], ids: set[int]) -> None:
+    """Have the newest items say what is stored of these."""
+    name, client = newest_key(tenant.slug), redis.client()
+    since = {str(item.pk): new_since(item) for item in found}
+    if since:
+        client.zadd(name, since)
+    gone = [str(pk) for pk in ids if str(pk) not in since]
+    if gone and client.zrem(name, *gone) and client.zcard(name) < NEWEST // 2:
+        client.zadd(name, _newest())  # so many are gone that older ones have their turn
+    to_come = client.zcount(name, f"({int(clock.now().timestamp())}", "+inf")
+    client.zremrangebyrank(name, 0, -int(to_come) - NEWEST - 1)
+
+
+def _newest() -> dict[str, int]:
+    """The newest items of the catalogue, and since when they are."""
+    came = Coalesce("published_at", "created_at")
+    rows = Item.objects.order_by(came.desc(), "pk").values_list("pk", came)[:NEWEST]
+    return {str(pk): int(at.timestamp()) for pk, at in rows}
+
+
+def new_since(item: Row) -> int:
+    """The Unix second from which an item is new: when it is published, else when it came into the catalogue."""
+    return _seconds(item.published_at or item.created_at)
+
+
 def rebuild(tenant: TenantRef) -> int:
     """Write every item's card anew, drop the cards of items that are gone, and return how many there are."""
     with tenancy.use(tenant):
@@ -117,9 +150,12 @@ def rebuild(tenant: TenantRef) -> int:
     shown = {int(pk) for pk in redis.client().hkeys(cards_key(tenant.slug))}
     everything = sorted(stored.keys() | shown)
     known = {item_id.encode() for item_id in stored.values()}
-    for key in (groups_key(tenant.slug), ids_key(tenant.slug)):
+    for key in (groups_key(tenant.slug), ids_key(tenant.slug), naming.categories_key(tenant.slug)):
         if gone := set(redis.client().hkeys(key)) - known:
             redis.client().hdel(key, *gone)
+    newest: list[bytes] = redis.client().zrange(newest_key(tenant.slug), 0, -1)  # type: ignore[assignment]
+    if lost := [pk for pk in newest if int(pk) not in stored]:
+        redis.client().zrem(newest_key(tenant.slug), *lost)
     for start in range(0, len(everything), _CHUNK):
         refresh(tenant, everything[start : start + _CHUNK])
     return len(stored)

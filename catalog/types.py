@@ -1,6 +1,6 @@
 """Items as they come in, and as the serving path keeps them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -24,6 +24,7 @@ Attribute = Text | bool | int | float | list[Text] | None
 
 MAX_BATCH = 500
 MAX_CATEGORY_DEPTH = 10
+COUNTED_DEPTH = 2
 MAX_CATEGORIES = 20
 MAX_ATTRIBUTES = 100
 
@@ -86,6 +87,11 @@ def lineage(path: str) -> tuple[str, ...]:
     return tuple(" > ".join(levels[: depth + 1]) for depth in range(len(levels)))
 
 
+def category_of(paths: Sequence[str]) -> str:
+    """The one category that an item counts in: its first path, no deeper than `COUNTED_DEPTH`; "" without a path."""
+    return lineage(paths[0])[:COUNTED_DEPTH][-1] if paths else ""
+
+
 class Card(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An item as the serving path reads it from Redis: what decides whether it may be shown, and its JSON.
 
@@ -117,3 +123,8 @@ def ids_key(slug: str) -> str:
 def groups_key(slug: str) -> str:
     """The hash of the items that are variants: the group's id by `item_id`."""
     return naming.key(slug, "groups")
+
+
+def newest_key(slug: str) -> str:
+    """The sorted set of the newest items (`Item.id`) by the second from which they are new (see `catalog.cards`)."""
+    return naming.key(slug, "new")

@@ -12,13 +12,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events.interest import HALF_LIFE, landmark_of
-from events.types import BOUGHT_LENGTH, HISTORY_KEPT, HISTORY_LENGTH
+from events.types import BOUGHT_LENGTH, CATEGORY, HISTORY_KEPT, HISTORY_LENGTH
 from recomengine.lib import naming
 from tenants.types import TenantRef
 
 Command = tuple[str | bytes | int | float, ...]
 Pairs = list[int | str]  # score, member, score, member, …
 TREND_LENGTH: Final = 10_000  # items; it may grow to twice that before its tail is cut off
+CATEGORIES: Final = 1_000  # of a shop that have a trend of their own, which grows in the same way
+CATEGORY_LENGTH: Final = 1_000  # items of each
 COUNTS_KEPT: Final = timedelta(days=2)
 SETTLED: Final = timedelta(minutes=3)  # what was received longer ago is moved, or its move was lost
 
@@ -72,34 +74,68 @@ for _, person in ipairs(told.people) do
     add('bought:u:', user, bought, told.bought)
   end
 end
-local function raise(suffix)
+local function by_category()
+  local found, ids = {}, {}
+  for n = 2, #told.interest, 2 do
+    ids[#ids + 1] = told.interest[n]
+    if #ids == 1000 or n == #told.interest then
+      for m, category in ipairs(redis.call('HMGET', prefix .. 'categories', unpack(ids))) do
+        if category then
+          local interest, at = found[category] or {}, n - 2 * (#ids - m)
+          interest[#interest + 1] = told.interest[at - 1]
+          interest[#interest + 1] = told.interest[at]
+          found[category] = interest
+        end
+      end
+      ids = {}
+    end
+  end
+  return found
+end
+local function add_up(state, field, landmark, trend, interest, most)
+  local ahead = (told.landmark - tonumber(landmark)) / told.half_life
+  if ahead > 0 then
+    redis.call('ZUNIONSTORE', trend, 1, trend, 'WEIGHTS', 2 ^ -ahead)
+    redis.call('HSET', state, field, told.landmark)
+    ahead = 0
+  end
+  for n = 1, #interest, 2 do
+    redis.call('ZINCRBY', trend, interest[n] * 2 ^ ahead, interest[n + 1])
+  end
+  if redis.call('ZCARD', trend) > 2 * most then
+    redis.call('ZREMRANGEBYRANK', trend, 0, -most - 1)
+  end
+end
+local function known(state, field)
+  local landmark = redis.call('HGET', state, field)
+  if not landmark and (field == 'landmark' or redis.call('HLEN', state) < told.categories) then
+    redis.call('HSET', state, field, told.landmark)
+    return told.landmark
+  end
+  return landmark
+end
+local function raise(suffix, categories)
   local state, trend = prefix .. 'trending' .. suffix, prefix .. 'trend' .. suffix
   local landmark, since = unpack(redis.call('HMGET', state, 'landmark', 'since'))
-  if not landmark then
-    if suffix ~= '' then return end
-    redis.call('HSET', state, 'landmark', told.landmark)
-    landmark = told.landmark
-  end
+  if not landmark and suffix ~= '' then return end
   if told.received < tonumber(since or 0) then
     redis.call('HSET', state, 'late', 1)
     return
   end
-  local ahead = (told.landmark - tonumber(landmark)) / told.half_life
-  if ahead > 0 then
-    redis.call('ZUNIONSTORE', trend, 1, trend, 'WEIGHTS', 2 ^ -ahead)
-    redis.call('HSET', state, 'landmark', told.landmark)
-    ahead = 0
-  end
-  for n = 1, #told.interest, 2 do
-    redis.call('ZINCRBY', trend, told.interest[n] * 2 ^ ahead, told.interest[n + 1])
-  end
-  if redis.call('ZCARD', trend) > 2 * told.trend then
-    redis.call('ZREMRANGEBYRANK', trend, 0, -told.trend - 1)
+  add_up(state, 'landmark', landmark or known(state, 'landmark'), trend, told.interest, told.trend)
+  for category, interest in pairs(categories) do
+    local field = told.category_prefix .. category
+    local its_landmark, its_trend = known(state, field), trend .. ':' .. field
+    if its_landmark then
+      add_up(state, field, its_landmark, its_trend, interest, told.category)
+      if suffix ~= '' then redis.call('PEXPIREAT', its_trend, redis.call('PEXPIRETIME', state)) end
+    end
   end
 end
 if #told.interest > 0 then
-  raise('')
-  raise(':next')
+  local categories = by_category()
+  raise('', categories)
+  raise(':next', categories)
 end
 if told.events > 0 then
   redis.call('HINCRBY', KEYS[1], told.minute, told.events)
@@ -142,6 +178,9 @@ def command(
         "half_life": int(HALF_LIFE.total_seconds()),
         "received": microseconds(received_at),
         "trend": TREND_LENGTH,
+        "categories": CATEGORIES,
+        "category": CATEGORY_LENGTH,
+        "category_prefix": f"{CATEGORY}:",
         "events": events,
         "minute": minute_of(received_at),
         "counts_kept": int(COUNTS_KEPT.total_seconds()),

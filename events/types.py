@@ -135,6 +135,9 @@ def owner_key(slug: str, visitor_id: str) -> str:
     return naming.key(slug, "owner", visitor_id)
 
 
+CATEGORY: Final = "c"  # followed by a category's path: its trend, and the field that says how that is measured
+
+
 def trend_key(slug: str, *parts: str) -> str:
     """The sorted set of the items that gain interest (see `events.trending`)."""
     return naming.key(slug, "trend", *parts)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema
 from recomengine.lib.errors import DomainError
+from recomengine.lib.postgres import lock_until_commit
 from recommendations import placements
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
@@ -55,7 +56,7 @@ class SlateSchema(serializers.Serializer[Any]):
 
 class QuerySchema(serializers.Serializer[Any]):
     placement = serializers.CharField(required=False, default="home")
-    strategy = serializers.ChoiceField(choices=list(STRATEGIES), required=False)
+    strategy = serializers.CharField(required=False, help_text=f"One of {', '.join(STRATEGIES)}, or the shop's own.")
     item_id = serializers.ListField(child=serializers.CharField(), required=False)
     session_items = serializers.ListField(child=serializers.CharField(), required=False)
     exclude = serializers.ListField(child=serializers.CharField(), required=False)
@@ -158,29 +159,13 @@ def _known_fields(request: Request) -> Any:
 
 
 def _saved(request: Request, serializer: PlacementSchema) -> Any:
-    with tenancy.use(caller_of(request).tenant):
+    tenant = caller_of(request).tenant
+    with tenancy.use(tenant), transaction.atomic():
+        lock_until_commit(placements.config_key(tenant.slug))  # nobody removes a strategy that it names meanwhile
         serializer.is_valid(raise_exception=True)
         try:
             serializer.save()
         except IntegrityError as error:  # another request was quicker
             raise DomainError("conflict", "There is a placement of that key already.") from error
-    placements.publish(caller_of(request).tenant)
+    placements.publish(tenant)
     return serializer.data
-
-
-class StrategySchema(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    title = serializers.CharField()
-    description = serializers.CharField()
-    anchors = serializers.CharField(help_text="What it starts from: items, session, history or none.")
-
-
-class StrategiesView(APIView):
-    pagination_class = None
-
-    @extend_schema(responses=StrategySchema(many=True))
-    def get(self, request: Request) -> Response:
-        """List the strategies that a placement can name."""
-        return Response(
-            {"results": StrategySchema(list(STRATEGIES.values()), many=True).data, "next": None, "previous": None}
-        )

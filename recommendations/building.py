@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity, sessions
+from recommendations.algorithms import baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from recommendations.choosing import Choice
-from recommendations.modelstore import SCHEMA
+from recommendations.modelstore import REPURCHASES, SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]
@@ -45,8 +45,10 @@ def build(
         neighbours = _neighbours(run, interactions, [_content(item) for item in items], choice)
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
+        again = engine.to_pyarrow(run("repurchases", repurchases.repurchases(interactions)))
         unknown = int(engine.execute(raw.count())) - int(engine.execute(interactions.count()))
     tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
+    tables["repurchases"] = _with_keys(again, items).select(REPURCHASES.names).cast(REPURCHASES).sort_by("key")
     return tables, report(tables, unknown)
 
 
@@ -148,9 +150,15 @@ def _content(item: ItemContent) -> CatalogItem:
 
 def _keyed(neighbours: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
     """Neighbour lists under their items' external ids."""
+    return _in_order(_with_keys(neighbours, items).drop_columns("item").rename_columns({"neighbour": "item"}))
+
+
+def _with_keys(table: pa.Table, items: Sequence[ItemContent]) -> pa.Table:
+    """The rows with their items' external ids as `key`."""
     numbers = pa.array([item.id for item in items], pa.int64())
-    keys = pa.table({"item": numbers, "key": pa.array([item.item_id for item in items], pa.string())})
-    return _in_order(neighbours.join(keys, "item").drop_columns("item").rename_columns({"neighbour": "item"}))
+    return table.join(
+        pa.table({"item": numbers, "key": pa.array([each.item_id for each in items], pa.string())}), "item"
+    )
 
 
 def _in_order(table: pa.Table) -> pa.Table:

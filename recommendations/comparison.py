@@ -95,10 +95,10 @@ def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Co
     """The placement's slate as the serving path answers it, and each strategy's that the context can feed, alone."""
     served = preview.slate(tenant, Query(placement.key, items=asked.items, visitor_id=asked.visitor_id))
     slates = _alone(tenant, asked, strategies_for(asked))
-    titles = _titles_of_reasons(tenant, [served, *slates])
+    titles, strategies = _titles_of_reasons(tenant, [served, *slates]), preview.strategies(tenant)
     shown = [_shown_alone(slate, asked, titles) for slate in slates]
-    whole = _shown(placement.key, "", served, asked, titles)
-    cascade = [STRATEGIES[name].title for name in placement.cascade if name in STRATEGIES]
+    whole = _shown(placement.key, "", served, asked, titles, strategies=strategies)
+    cascade = [strategies[name].title for name in placement.cascade if name in strategies]
     return Comparison(placement, cascade, whole, shown, served.model_version, api_query(asked, placement))
 
 
@@ -138,17 +138,25 @@ def _alone(tenant: TenantRef, asked: Context, strategies: Sequence[str]) -> list
 
 def _shown_alone(slate: Slate, asked: Context, titles: Mapping[str, str]) -> Shown:
     recipe = STRATEGIES[slate.strategy]
-    return _shown(recipe.title, recipe.description, slate, asked, titles)
+    return _shown(recipe.title, recipe.description, slate, asked, titles, strategies=STRATEGIES)
 
 
-def _shown(title: str, description: str, slate: Slate, asked: Context, titles: Mapping[str, str]) -> Shown:
+def _shown(
+    title: str,
+    description: str,
+    slate: Slate,
+    asked: Context,
+    titles: Mapping[str, str],
+    *,
+    strategies: Mapping[str, Strategy],
+) -> Shown:
     best = best_scores(candidate for candidate, _, _ in slate.items)
     cards = [
         Card(
             finding.summary_of_product(product),
             candidate.score / SCALE,
             max(0.0, round(100 * candidate.score / best[candidate.source], 1)) if best[candidate.source] > 0 else 0.0,
-            STRATEGIES[candidate.source],
+            strategies[candidate.source],
             candidate.source != slate.strategy,
             reason(candidate, asked, titles),
         )

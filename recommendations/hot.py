@@ -3,37 +3,47 @@
 import time
 import uuid
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from recomengine.lib.asgi import Request, Response, json_response, parameters
 from recomengine.lib.errors import DomainError
 from recomengine.lib.redis_mux import RedisMux, ReplyError
 from recommendations import parsing, placements, serving
 from recommendations.live_models import LiveModels
-from recommendations.types import LiveModel, PlacementConfig, Query, Slate
+from recommendations.strategies import Strategy
+from recommendations.types import PlacementConfig, Slate
 from tenants.types import Caller, LiveState, Scope
 
 
-class Placements:
-    """This process's copy of the tenants' placements, as of their live states."""
+class Config(NamedTuple):
+    """What a tenant set up: its placements, and all strategies that they and requests can name."""
+
+    placements: Mapping[str, PlacementConfig]
+    strategies: Mapping[str, Strategy]
+
+
+class Configs:
+    """This process's copy of what the tenants set up, as of their live states."""
 
     def __init__(self, mux: RedisMux) -> None:
         self._mux = mux
-        self._known: dict[str, tuple[bytes, Mapping[str, PlacementConfig]]] = {}
+        self._known: dict[str, tuple[bytes, Config]] = {}
 
-    async def get(self, slug: str, state: LiveState) -> Mapping[str, PlacementConfig]:
+    async def get(self, slug: str, state: LiveState) -> Config:
         known = self._known.get(slug)
         if known is not None and known[0] == state.config:
             return known[1]
-        configs = placements.decode(await self._mux.execute("GET", placements.config_key(slug)))
-        self._known[slug] = (state.config, configs)
-        return configs
+        packed, own = await self._mux.execute("MGET", placements.config_key(slug), placements.strategies_key(slug))
+        config = Config(placements.decode(packed), placements.decode_strategies(own))
+        self._known[slug] = (state.config, config)
+        return config
 
 
 class Known:
     """What this process knows of the tenants, so that a request need not ask."""
 
     def __init__(self, mux: RedisMux) -> None:
-        self.placements = Placements(mux)
+        self.configs = Configs(mux)
         self.models = LiveModels(mux)
 
 
@@ -47,20 +57,18 @@ async def respond(request: Request, caller: Caller, state: LiveState, known: Kno
         else parsing.from_parameters(parameters(request.query))
     )
     slug = caller.tenant.slug
-    configs = await known.placements.get(slug, state)
-    placement = configs.get(query.placement)
+    config = await known.configs.get(slug, state)
+    placement = config.placements.get(query.placement)
     if placement is None:
-        raise DomainError(
-            "unknown_placement", f"There is no placement {query.placement!r}; there are {', '.join(configs)}."
-        )
+        known_ones = ", ".join(config.placements)
+        raise DomainError("unknown_placement", f"There is no placement {query.placement!r}; there are {known_ones}.")
     model = await known.models.get(slug, state.model)
-    answer = await read(slug, query, placement, model, mux)
+    answer = await drive(serving.slate(slug, query, placement, model, time.time(), strategies=config.strategies), mux)
     return json_response(serving.body(answer, uuid.uuid4().hex))
 
 
-async def read(slug: str, query: Query, placement: PlacementConfig, model: LiveModel | None, mux: RedisMux) -> Slate:
-    """Drive the slate's reads over the multiplexed connection."""
-    reads = serving.slate(slug, query, placement, model, time.time())
+async def drive(reads: serving.Reads, mux: RedisMux) -> Slate:
+    """Have the slate's reads answered over the multiplexed connection."""
     try:
         commands = next(reads)
         while True:

@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.functions import Now
 
-from recommendations.types import DEFAULT_LIMIT, MAX_LIMIT, PlacementConfig
+from recommendations.types import DEFAULT_LIMIT, MAX_LIMIT, BlendConfig, PartConfig, PlacementConfig
 
 
 class Placement(models.Model):
@@ -34,6 +34,26 @@ class Placement(models.Model):
     @property
     def config(self) -> PlacementConfig:
         return PlacementConfig(self.key, tuple(self.cascade), self.limit, self.one_per_group)
+
+
+class CustomStrategy(models.Model):
+    """A strategy of the merchant's own: a blend of built-in ones, `[{"strategy", "weight", "parameters"}, …]`."""
+
+    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
+    name = models.CharField(max_length=120)
+    parts = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def config(self) -> BlendConfig:
+        return BlendConfig(self.key, self.name, tuple(PartConfig(**part) for part in self.parts))
 
 
 class ModelRun(models.Model):

@@ -30,6 +30,15 @@ SCHEMA: Final = pa.schema(
 )
 """A row is one entry of the list of `key` (an item id, or a strategy); lists are contiguous and in rank order."""
 
+REPURCHASES: Final = pa.schema(
+    [
+        ("key", pa.string()), ("item", pa.int64()), ("count", pa.int64()), ("probability", pa.float32()),
+        ("days", pa.float32()), ("spread", pa.float32()),
+    ]
+)  # fmt: skip
+"""A row is an item that is bought again, under its id."""
+SCHEMAS: Final[Mapping[str, pa.Schema]] = {"repurchases": REPURCHASES}
+"""Of the tables that are no lists."""
 Tables = Mapping[str, pa.Table]
 
 
@@ -121,15 +130,16 @@ def _manifest(home: Folder) -> dict[str, Any]:
 
 
 def _read(home: Folder, prefix: str, manifest: Mapping[str, Any]) -> Model:
-    tables = {name: _table(home, f"{prefix}{name}.parquet", wanted) for name, wanted in manifest["tables"].items()}
+    tables = {name: _table(home, prefix, name, wanted) for name, wanted in manifest["tables"].items()}
     return Model(tables, msgspec.convert(manifest.get("serving", {}), ServingParameters))
 
 
-def _table(home: Folder, name: str, wanted: str) -> pa.Table:
-    content = home.read(name)
+def _table(home: Folder, prefix: str, name: str, wanted: str) -> pa.Table:
+    file = f"{prefix}{name}.parquet"
+    content = home.read(file)
     if sha256(content).hexdigest() != wanted:
-        raise BrokenModel(f"{home.address}/{name} is not what was written: its SHA-256 differs.")
-    return parquet.read_table(pa.BufferReader(content), schema=SCHEMA)
+        raise BrokenModel(f"{home.address}/{file} is not what was written: its SHA-256 differs.")
+    return parquet.read_table(pa.BufferReader(content), schema=SCHEMAS.get(name, SCHEMA))
 
 
 @contextmanager

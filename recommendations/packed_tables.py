@@ -9,10 +9,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recommendations.algorithms.types import NEIGHBOURS
-from recommendations.packing import SCALE, pack
+from recommendations.packing import SCALE, Repurchase, pack, pack_repurchase
 from recommendations.types import USUAL, ServingParameters
 
 LISTS: Final = "lists"  # the table whose keys are strategies instead of items
+REPURCHASES: Final = "repurchases"  # the table that is no lists
+
+
+def packed(name: str, table: pa.Table) -> Iterator[tuple[Any, bytes]]:
+    """What Redis holds of a table of that name, by key."""
+    return packed_repurchases(table) if name == REPURCHASES else packed_lists(table)
+
+
+def packed_repurchases(table: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """How each item is bought again, by key."""
+    columns = (table[name].to_pylist() for name in ("item", "count", "probability", "days", "spread"))
+    for key, *known in zip(table["key"].to_pylist(), *columns, strict=True):
+        yield key, pack_repurchase(Repurchase(*known))
 
 
 def packed_lists(table: pa.Table) -> Iterator[tuple[Any, bytes]]:
@@ -50,6 +63,7 @@ def in_memory(
     packed = {
         name: dict(packed_lists(table)) if name == LISTS else dict(_numbered(packed_lists(table), numbers))
         for name, table in tables.items()
+        if name != REPURCHASES
     }
     return MemoryTables(packed, parameters)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from recomengine.lib import redis
 from recommendations import live_models, placements, serving
+from recommendations.strategies import Strategy
 from recommendations.types import LiveModel, PlacementConfig, Query, Slate
 from tenants.live import live_key
 from tenants.types import TenantRef
@@ -16,7 +17,7 @@ def slate(tenant: TenantRef, query: Query) -> Slate:
     version = redis.text(client.hget(live_key(tenant.slug), "model"))
     placement = published(tenant).get(query.placement) or PlacementConfig(query.placement, ("popular",))
     model = _model(tenant, version)
-    reads = serving.slate(tenant.slug, query, placement, model, time.time())
+    reads = serving.slate(tenant.slug, query, placement, model, time.time(), strategies=strategies(tenant))
     try:
         commands = next(reads)
         while True:
@@ -38,6 +39,11 @@ def _model(tenant: TenantRef, version: str | None) -> LiveModel | None:
 def published(tenant: TenantRef) -> Mapping[str, PlacementConfig]:
     """The placements as the serving processes see them."""
     return placements.decode(_read(placements.config_key(tenant.slug)))
+
+
+def strategies(tenant: TenantRef) -> Mapping[str, Strategy]:
+    """The strategies as the serving processes see them."""
+    return placements.decode_strategies(_read(placements.strategies_key(tenant.slug)))
 
 
 def _read(key: str) -> bytes | None:

@@ -4,7 +4,7 @@ from redis.exceptions import OutOfMemoryError
 
 from recommendations import modelstore, runs, versions
 from recommendations.modelstore import Model
-from recommendations.packed_tables import packed_lists
+from recommendations.packed_tables import packed
 from tenants.types import TenantRef
 
 
@@ -19,7 +19,8 @@ def write(tenant: TenantRef, version: str, model: Model) -> None:
     """
     try:
         for name in versions.TABLES:
-            versions.write_table(tenant, version, name, packed_lists(model.tables[name]))
+            if name in model.tables:  # a version may be older than the table
+                versions.write_table(tenant, version, name, packed(name, model.tables[name]))
         versions.write_parameters(tenant, version, model.serving)
     except OutOfMemoryError as error:
         if not versions.is_live(tenant, version):

@@ -15,6 +15,7 @@ TITLES: Final[Mapping[str, str]] = {
     "carts": "Bought together, cart",
     "similar": "Similar in content",
     "lists": "Popular",
+    "repurchases": "Bought again",
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from events.types import HISTORY_KEPT, HISTORY_LENGTH
+from events.types import CATEGORY, HISTORY_KEPT, HISTORY_LENGTH
 from recomengine.lib import naming
 
 Command = tuple[str | bytes | int, ...]
@@ -57,12 +57,41 @@ return {entries, redis.call('HMGET', KEYS[1], unpack(ids))}
 # Answers the ids of the items bought since an instant.
 BOUGHT: Final = _PERSON + "return newest('bought', tonumber(ARGV[4]))"
 
+# KEYS: a table. Answers the times of the items bought since an instant, and what the table has of them.
+BOUGHT_WITH: Final = (
+    _PERSON
+    + """
+local ids, times = newest('bought', tonumber(ARGV[4])), {}
+if #ids == 0 then return {{}, {}} end
+local prefix, visitor, user = ARGV[1], ARGV[2], ARGV[3]
+if visitor ~= '' and user == '' then user = redis.call('GET', prefix .. 'owner:' .. visitor) or '' end
+for _, who in ipairs({'v:' .. visitor, 'u:' .. user}) do
+  for n, at in ipairs(redis.call('ZMSCORE', prefix .. 'bought:' .. who, unpack(ids))) do
+    times[n] = math.max(times[n] or 0, tonumber(at or 0))
+  end
+end
+for n, at in ipairs(times) do times[n] = string.format('%.0f', at) end
+return {times, redis.call('HMGET', KEYS[1], unpack(ids))}
+"""
+)
+
 # KEYS: the hash of internal ids, the trend, how it is measured. Answers ids with scores, internal ids, the landmark.
 TREND: Final = """
 local found, ids = redis.call('ZREVRANGE', KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES'), {}
 for n = 1, #found, 2 do ids[#ids + 1] = found[n] end
 if #ids == 0 then return {{}, {}, '0'} end
 return {found, redis.call('HMGET', KEYS[1], unpack(ids)), redis.call('HGET', KEYS[3], 'landmark') or '0'}
+"""
+
+# KEYS: the hash of internal ids, that of categories, the trend, how it is measured. Answers the same of the category of
+# the item ARGV[2], and the category.
+TREND_OF_CATEGORY: Final = f"""
+local category, ids = redis.call('HGET', KEYS[2], ARGV[2]) or '', {{}}
+local found = redis.call('ZREVRANGE', KEYS[3] .. ':{CATEGORY}:' .. category, 0, ARGV[1] - 1, 'WITHSCORES')
+for n = 1, #found, 2 do ids[#ids + 1] = found[n] end
+if #ids == 0 then return {{{{}}, {{}}, '0', category}} end
+local landmark = redis.call('HGET', KEYS[4], '{CATEGORY}:' .. category) or '0'
+return {{found, redis.call('HMGET', KEYS[1], unpack(ids)), landmark, category}}
 """
 
 
@@ -82,6 +111,17 @@ def bought(slug: str, anchor: str, visitor: str, user: str, now: float) -> Comma
     return ("EVAL", BOUGHT, 1, anchor, naming.key(slug, ""), visitor, user, since)
 
 
+def bought_with(slug: str, table: str, visitor: str, user: str, now: float) -> Command:
+    """Reply: ([Unix microseconds, …], [record or nil, …]) of the items bought lately."""
+    since = int((now - HISTORY_KEPT.total_seconds()) * 1_000_000)
+    return ("EVAL", BOUGHT_WITH, 1, table, naming.key(slug, ""), visitor, user, since)
+
+
 def trend(ids: str, trend_key: str, trending_key: str, count: int) -> Command:
     """Reply: ([id, score, …], [internal id, …], landmark in Unix seconds) of the `count` best."""
     return ("EVAL", TREND, 3, ids, trend_key, trending_key, count)
+
+
+def trend_of_category(ids: str, categories: str, trends: tuple[str, str], item_id: str, count: int) -> Command:
+    """Reply: as `trend` for the category of an item, and the category; "" and nothing for an item without one."""
+    return ("EVAL", TREND_OF_CATEGORY, 4, ids, categories, *trends, count, item_id)

@@ -16,10 +16,11 @@ from recomengine.lib.errors import DomainError
 from recommendations import scripts
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
-from recommendations.strategies import STRATEGIES, Anchors, Asked, Strategy
+from recommendations.strategies import STRATEGIES, Asked, Strategy
 from recommendations.strategies.base import Reply
 from recommendations.types import Candidate, LiveModel, PlacementConfig, Query, Slate
 
+Strategies = Mapping[str, Strategy]
 Reads = Generator[Sequence[Command], Sequence[Reply], Slate]
 
 SPARE: Final = 20  # candidates read beyond the limit, for those that may not be shown
@@ -40,14 +41,22 @@ class Answered(NamedTuple):
     replies: Sequence[Reply]
 
 
-def slate(slug: str, query: Query, placement: PlacementConfig, model: LiveModel | None, now: float) -> Reads:
+def slate(
+    slug: str,
+    query: Query,
+    placement: PlacementConfig,
+    model: LiveModel | None,
+    now: float,
+    *,
+    strategies: Strategies = STRATEGIES,
+) -> Reads:
     """The items to show. Yields commands, takes replies, returns the slate; `now` is in Unix seconds.
 
-    Without a model the strategies that need none still answer.
+    Without a model the strategies that need none still answer. `strategies` are the built-in ones and the shop's own.
     """
     asked = Asked(slug, query, model, now)
-    cascade = cascade_of(query, placement)
-    answer = Slate(placement.key, cascade[0].name, model.version if model else None, empty_reason="no_candidates")
+    cascade = cascade_of(query, placement, strategies)
+    answer = Slate(placement.key, cascade[0].name, model.version if model else None, empty_reason=cascade[0].empty)
     limit = query.limit or placement.limit
     steps = plan(asked, cascade)
     if model is None:
@@ -60,15 +69,15 @@ def slate(slug: str, query: Query, placement: PlacementConfig, model: LiveModel 
     replies = iter((yield [command for step in steps for command in step.reads] + about))
     answered = [Answered(step.strategy, list(islice(replies, len(step.reads)))) for step in steps]
     bought = next(replies) if query.is_known else ()
-    groups = Groups(next(replies) if placement.one_per_group and at_hand else ()) if placement.one_per_group else None
-    known = {*histories(asked, answered), *(item.decode() for item in bought)}
-    gate = Gate({*query.exclude, *at_hand}, known, groups, now)
+    groups = groups_of(query, next(replies) if at_hand else ()) if placement.one_per_group else None
+    known = {*query.session_items, *histories(asked, answered), *(item.decode() for item in bought)}
+    gate = Gate({*query.exclude, *query.items}, known, groups, now)
     proposed = candidates(asked, answered)
     while len(answer.items) < limit and (chunk := list(islice(proposed, limit - len(answer.items) + SPARE))):
         (cards,) = yield [("HMGET", cards_key(slug), *(candidate.item for candidate in chunk))]
         answer.items += islice(showable(chunk, cards, gate), limit - len(answer.items))
         answer.empty_reason = "nothing_available"
-    answer.cold = all(STRATEGIES[candidate.source].anchors is Anchors.NONE for candidate, _, _ in answer.items)
+    answer.cold = not any(candidate.anchored for candidate, _, _ in answer.items)
     if answer.items:
         answer.empty_reason = None
     return answer
@@ -86,15 +95,15 @@ def groups_command(slug: str, placement: PlacementConfig, at_hand: Sequence[str]
     return [("HMGET", groups_key(slug), *at_hand)] if placement.one_per_group and at_hand else []
 
 
-def cascade_of(query: Query, placement: PlacementConfig) -> list[Strategy]:
+def cascade_of(query: Query, placement: PlacementConfig, strategies: Strategies = STRATEGIES) -> list[Strategy]:
     """The strategies to ask, in order: the requested one first, then the placement's if the query wants filling."""
     names = [*([query.strategy] if query.strategy else []), *placement.cascade]
-    if query.strategy is not None and query.strategy not in STRATEGIES:
+    if query.strategy is not None and query.strategy not in strategies:
         raise DomainError(
-            "unknown_strategy", f"There is no strategy {query.strategy!r}; there are {', '.join(STRATEGIES)}."
+            "unknown_strategy", f"There is no strategy {query.strategy!r}; there are {', '.join(strategies)}."
         )
     ordered = list(dict.fromkeys(names))
-    return [STRATEGIES[name] for name in (ordered if query.fill else ordered[:1])]
+    return [strategies[name] for name in (ordered if query.fill else ordered[:1])]
 
 
 def plan(asked: Asked, cascade: Sequence[Strategy]) -> list[Step]:
@@ -112,29 +121,38 @@ def histories(asked: Asked, answered: Sequence[Answered]) -> Iterator[str]:
 def candidates(asked: Asked, answered: Sequence[Answered]) -> Iterator[Candidate]:
     """Every strategy's proposals, best first, each item once; a strategy is only scored when its turn comes.
 
-    A strategy that repeats what the visitor knows may propose what an earlier one did, which is not shown for that.
+    What repeats what the visitor knows may have been proposed by an earlier one, which is not shown for that.
     """
     taken: set[int] = set()
     for strategy, replies in answered:
         for candidate in strategy.propose(asked, replies):
-            if candidate.item not in taken or strategy.repeats:
+            if candidate.item not in taken or candidate.repeats:
                 taken.add(candidate.item)
                 yield candidate
 
 
 class Groups:
-    """Which variants' groups a slate has met: those of the items at hand, then those of what it shows."""
+    """Which variants' groups a slate has met: those of the items at hand, then those of what it shows.
 
-    def __init__(self, at_hand: Iterable[bytes | None]) -> None:
+    What was `seen` in the visit counts as met, but for what repeats it.
+    """
+
+    def __init__(self, at_hand: Iterable[bytes | None], seen: Iterable[bytes | None]) -> None:
         self._met = {group.decode() for group in at_hand if group}
+        self._seen = {group.decode() for group in seen if group}
 
-    def is_first(self, group: str) -> bool:
+    def is_first(self, group: str, repeats: bool) -> bool:
         """Whether no item of the group was met before; from now on one was."""
         if not group:
             return True
-        met = group in self._met
+        met = group in self._met or (group in self._seen and not repeats)
         self._met.add(group)
         return not met
+
+
+def groups_of(query: Query, found: Sequence[bytes | None]) -> Groups:
+    """The groups among the replies to `groups_command`."""
+    return Groups(found[: len(query.items)], found[len(query.items) :])
 
 
 class Gate:
@@ -147,9 +165,9 @@ class Gate:
         """Whether the candidate is shown, of a group only the first; it is hidden from then on."""
         if not card.is_showable(self._now) or card.item_id in self._hidden:
             return False
-        if card.item_id in self._known and not STRATEGIES[candidate.source].repeats:
+        if card.item_id in self._known and not candidate.repeats:
             return False
-        if self._groups is not None and not self._groups.is_first(card.group_id):
+        if self._groups is not None and not self._groups.is_first(card.group_id, candidate.repeats):
             return False
         self._hidden.add(card.item_id)
         return True
@@ -169,7 +187,7 @@ def showable(
 
 def sentence(candidate: Candidate) -> str:
     """The evidence in words."""
-    return STRATEGIES[candidate.source].sentence.format(count=candidate.evidence, because_of=candidate.because_of)
+    return candidate.sentence.format(count=candidate.evidence, because_of=candidate.because_of)
 
 
 def body(answer: Slate, recommendation_id: str) -> dict[str, Any]:
@@ -210,5 +228,6 @@ EMPTY: Final[Mapping[str, str]] = {
     "no_model": "No model has been trained yet. Send events and a catalogue, then POST /api/v1/models/train.",
     "no_context": "The strategy needs an item_id, session_items, or a visitor with a history; the request names none.",
     "no_candidates": "The model knows nothing that goes with this context yet.",
+    "nothing_due": "Nothing that this visitor bought is due: shoppers do not buy it again, or it was bought just now.",
     "nothing_available": "Everything the strategies proposed is excluded, out of stock, expired or deleted.",
 }

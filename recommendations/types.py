@@ -61,7 +61,11 @@ class LiveModel:
 
 
 class Candidate(NamedTuple):
-    """An item a strategy proposes, best first, with the evidence for it."""
+    """An item a strategy proposes, best first, with the evidence for it.
+
+    `sentence` says the evidence to a person, with `{count}` and `{because_of}`. `repeats`: it may be shown to somebody
+    who knows or bought it. `anchored`: it was found from something that the request or its visitor has to do with.
+    """
 
     item: int
     score: float
@@ -69,6 +73,9 @@ class Candidate(NamedTuple):
     reason: str
     because_of: str | None
     evidence: int
+    sentence: str = ""
+    repeats: bool = False
+    anchored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,24 @@ class PlacementConfig:
     cascade: tuple[str, ...]
     limit: int = DEFAULT_LIMIT
     one_per_group: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PartConfig:
+    """A built-in strategy's say in a blend: its weight, and what is set of it."""
+
+    strategy: str
+    weight: float
+    parameters: dict[str, bool | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BlendConfig:
+    """A strategy of the merchant's own."""
+
+    key: str
+    name: str
+    parts: tuple[PartConfig, ...]
 
 
 @dataclass(slots=True)

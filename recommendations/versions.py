@@ -1,8 +1,8 @@
 """Model versions in Redis: written beside the live one, made live by one pointer, expired when superseded.
 
 `{slug}:m:<version>:<table>` is a hash; its fields are item ids (or, in the table `lists`, strategies) and its values
-packed neighbour lists. The pointer is the field `model` of `{slug}:live`. Only the live version has no end: what a
-failed or killed training wrote goes by itself.
+packed neighbour lists (in `repurchases`, how the item is bought again). The pointer is the field `model` of
+`{slug}:live`. Only the live version has no end: what a failed or killed training wrote goes by itself.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from recommendations.types import ServingParameters, table_key
 from tenants.live import live_key
 from tenants.types import TenantRef
 
-TABLES: Final = ("coview", "baskets", "carts", "similar", "lists")
+TABLES: Final = ("coview", "baskets", "carts", "similar", "lists", "repurchases")
 _KEPT: Final = (*TABLES, live_models.PARAMETERS)
 SUPERSEDED_KEPT: Final = timedelta(minutes=5)
 UNPUBLISHED_KEPT: Final = timedelta(days=1)

@@ -36,6 +36,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "not_acceptable": (406, "The answer is JSON only"),
     "request_timeout": (408, "The body took too long to arrive"),
     "conflict": (409, "That exists already, or contradicts what exists"),
+    "in_use": (409, "Something else needs that"),
     "too_many_tenants": (409, "This person owns as many tenants as one person may"),
     "last_owner": (409, "A tenant keeps at least one owner"),
     "training_in_progress": (409, "A training of this tenant is already under way"),

@@ -8,22 +8,25 @@ import ibis
 from recommendations.algorithms.ranking import both_ways, rank_neighbours
 
 PURCHASE: Final = "purchase"
+SECONDS_PER_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class BasketParams:
     """How orders become scores.
 
-    `popularity_penalty`: α, the exponent of n_j. `shrinkage`: orders added to n_i, so that an item bought once does not
+    `half_life_days`: age at which an order counts half, because assortments and seasons pass. `popularity_penalty`: α,
+    the exponent of n_j. `shrinkage`: orders added to n_i, so that an item bought once does not
     look certain. `min_count`: fewest orders that must hold both. `max_items`: an order's lines beyond this many (fewest
     units first, then largest item number) are ignored, because pairs grow with the square and a wholesaler's list
     says little about what goes together. `k`: neighbours kept.
     """
 
-    popularity_penalty: float = 0.15
+    half_life_days: float = 120.0
+    popularity_penalty: float = 0.1
     shrinkage: float = 2.0
     min_count: int = 2
-    max_items: int = 100
+    max_items: int = 200
     k: int = 50
 
 
@@ -65,8 +68,9 @@ class PairStatistics:
 def bought_together(interactions: ibis.Table, params: BasketParams = PRODUCT_PAGE) -> ibis.Table:
     """Build the bought-together table (NEIGHBOURS) from interactions (INTERACTIONS).
 
-    score = c_ij / ((n_i + 2) · n_j^α): c_ij = Σ (len - 1)^-½ over the orders with both, n orders with the item. It
-    keeps the hit rate of confidence at twice its coverage. `count`: orders with both.
+    score = c_ij / ((n_i + 2) · n_j^α): c_ij = Σ 2^(-age/half-life) · (len - 1)^-½ over the orders with both, n the
+    orders with the item, decayed alike. It keeps the hit rate of confidence at twice its coverage. Age is counted from
+    the newest order. `count`: orders with both.
     """
     return rank_combinations(combinations(interactions, params), params)
 
@@ -74,10 +78,11 @@ def bought_together(interactions: ibis.Table, params: BasketParams = PRODUCT_PAG
 def combinations(interactions: ibis.Table, params: BasketParams = PRODUCT_PAGE) -> ibis.Table:
     """The costly part of `bought_together`, which settings that differ only in penalty, shrinkage and k share.
 
-    One row per ordered pair of items: item, neighbour, weight (c_ij), count (orders with both), orders_i, orders_j.
+    One row per ordered pair of items: item, neighbour, weight (c_ij), count (orders with both), orders_i, orders_j
+    (decayed).
     """
-    lines = _capped(order_lines(interactions), params.max_items)
-    sizes = lines.group_by("item").agg(orders=lines.count())
+    lines = _capped(_with_freshness(order_lines(interactions), params.half_life_days), params.max_items)
+    sizes = lines.group_by("item").agg(orders=lines.freshness.sum())
     anchors = sizes.select("item", orders_i="orders")
     others = sizes.select(neighbour="item", orders_j="orders")
     return _pairs(lines, params.min_count).inner_join(anchors, "item").inner_join(others, "neighbour")
@@ -90,9 +95,11 @@ def rank_combinations(combined: ibis.Table, params: BasketParams) -> ibis.Table:
 
 
 def order_lines(interactions: ibis.Table) -> ibis.Table:
-    """One row per order and item it holds: order_id, item, units (> 0; a missing quantity is one unit)."""
+    """One row per order and item it holds: order_id, item, units (> 0; a missing quantity is one unit), ordered_at."""
     lines = interactions.filter(interactions.type == PURCHASE, interactions.order_id.notnull())
-    merged = lines.group_by("order_id", "item").agg(units=lines.quantity.fill_null(1).sum())
+    merged = lines.group_by("order_id", "item").agg(
+        units=lines.quantity.fill_null(1).sum(), ordered_at=lines.occurred_at.min()
+    )
     return merged.filter(merged.units > 0)
 
 
@@ -112,15 +119,24 @@ def pair_statistics(interactions: ibis.Table, item: int, neighbour: int) -> Pair
     return PairStatistics(**{name: count or 0 for name, count in row.items()})
 
 
+def _with_freshness(lines: ibis.Table, half_life_days: float) -> ibis.Table:
+    """What each line counts; all lines of an order are as old as its first."""
+    ordered_at = lines.ordered_at.min().over(ibis.window(group_by="order_id")).epoch_seconds()
+    age = lines.ordered_at.max().as_scalar().epoch_seconds() - ordered_at
+    return lines.mutate(freshness=ibis.literal(2.0) ** (-age / SECONDS_PER_DAY / half_life_days))
+
+
 def _capped(lines: ibis.Table, max_items: int) -> ibis.Table:
     most_units_first = ibis.window(group_by="order_id", order_by=[ibis.desc("units"), "item"])
     kept = lines.mutate(place=ibis.row_number().over(most_units_first)).filter(ibis._.place < max_items)
     size = kept.count().over(ibis.window(group_by="order_id"))
-    return kept.select("order_id", "item", size=size)
+    return kept.select("order_id", "item", "freshness", size=size)
 
 
 def _pairs(lines: ibis.Table, min_count: int) -> ibis.Table:
     a, b = lines, lines.view()
-    met = a.inner_join(b, (a.order_id == b.order_id, a.item < b.item)).select(low=a.item, high=b.item, size=a.size)
-    pairs = met.group_by("low", "high").agg(weight=(1 / (met.size - 1).sqrt()).sum(), count=met.count())
+    met = a.inner_join(b, (a.order_id == b.order_id, a.item < b.item)).select(
+        low=a.item, high=b.item, share=a.freshness / (a.size - 1).sqrt()
+    )
+    pairs = met.group_by("low", "high").agg(weight=met.share.sum(), count=met.count())
     return both_ways(pairs.filter(pairs["count"] >= min_count).mutate(up=ibis._.weight, down=ibis._.weight))

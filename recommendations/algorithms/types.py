@@ -36,6 +36,12 @@ NEIGHBOURS: Final = ibis.schema(
 RANKING: Final = ibis.schema({"item": "int64", "score": "float64", "count": "int64", "rank": "int64"})
 """One row per item of a single list: `score` > 0, `count` distinct visitors, `rank` from 1 (best)."""
 
+REPURCHASES: Final = ibis.schema(
+    {"item": "int64", "count": "int64", "probability": "float32", "days": "float32", "spread": "float32"}
+)
+"""One row per item that is bought again: `count` shoppers did, a buyer does with a `probability`, `days` is the median
+interval and `spread` the standard deviation of its natural logarithm."""
+
 POSITIVE_TYPES: Final[tuple[str, ...]] = tuple(EVENT_WEIGHTS)
 
 

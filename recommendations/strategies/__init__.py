@@ -5,8 +5,11 @@ from typing import Final
 
 from recommendations.strategies.also_viewed import ALSO_VIEWED
 from recommendations.strategies.base import Anchors, Asked, Strategy
+from recommendations.strategies.blends import Blend, blend, tuned
 from recommendations.strategies.bought_together import BOUGHT_TOGETHER
+from recommendations.strategies.buy_again import BUY_AGAIN
 from recommendations.strategies.for_you import FOR_YOU
+from recommendations.strategies.new import NEW
 from recommendations.strategies.popular import POPULAR
 from recommendations.strategies.recently_viewed import RECENTLY_VIEWED
 from recommendations.strategies.session import SESSION
@@ -23,8 +26,10 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
         FOR_YOU,
         TRENDING,
         POPULAR,
+        NEW,
         RECENTLY_VIEWED,
+        BUY_AGAIN,
     )
 }
 
-__all__ = ["STRATEGIES", "Anchors", "Asked", "Strategy"]
+__all__ = ["STRATEGIES", "Anchors", "Asked", "Blend", "Strategy", "blend", "tuned"]

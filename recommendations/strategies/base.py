@@ -1,8 +1,8 @@
 """What every strategy is: where it starts, what it reads, what it proposes, and how it explains itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
@@ -32,6 +32,15 @@ class Asked(NamedTuple):
     now: float
 
 
+class Setting(NamedTuple):
+    """What a merchant may set of a strategy in a blend: a number from `least` to `most`, or yes or no."""
+
+    kind: type[bool] | type[int] | type[float]
+    meaning: str
+    least: float = 0
+    most: float = 0
+
+
 class Tables(Protocol):
     """A model's tables in memory, by the catalogue's numbers: what evaluations rank by."""
 
@@ -51,7 +60,8 @@ class Strategy(ABC):
     """A recipe: from a request to proposals, in two steps between which its reads are answered.
 
     `reason` is the stable code of its evidence; `sentence` says it to a merchant, with `count` and `because_of`.
-    `repeats`: it shows what the visitor knows, which the others leave out.
+    `repeats`: it shows what the visitor knows, which the others leave out. `settings` are the fields that a merchant
+    may set for a blend, with what they may be; `empty` is why nothing is shown where it has nothing to propose.
     """
 
     name: str
@@ -59,8 +69,25 @@ class Strategy(ABC):
     description: str
     reason: str
     sentence: str
+    repeats: bool = field(default=False, kw_only=True)
     anchors: ClassVar[Anchors] = Anchors.NONE
-    repeats: ClassVar[bool] = False
+    settings: ClassVar[Mapping[str, Setting]] = {}
+    empty: ClassVar[str] = "no_candidates"
+
+    @property
+    def starts_from(self) -> tuple[Anchors, ...]:
+        """What it starts from."""
+        return (self.anchors,)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it has nothing to say before a training."""
+        return True
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The codes of its evidence, the usual one first."""
+        return (self.reason,)
 
     @abstractmethod
     def reads(self, asked: Asked) -> tuple[Command, ...]:
@@ -79,11 +106,19 @@ class Strategy(ABC):
 
         None for a strategy that cannot be told from tables and a past alone.
         """
+        scores = self.scores(tables, past)
+        return None if scores is None else (item for item, _ in scores)
+
+    def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]] | None:
+        """The same with their scores."""
         return None
 
     def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
         """A candidate of this strategy."""
-        return Candidate(item, score, self.name, self.reason, because_of, evidence)
+        anchored = self.anchors is not Anchors.NONE
+        return Candidate(
+            item, score, self.name, self.reason, because_of, evidence, self.sentence, self.repeats, anchored
+        )
 
 
 def newest_first(past: Sequence[Any], limit: int) -> tuple[Any, ...]:

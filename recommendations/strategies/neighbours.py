@@ -1,29 +1,44 @@
 """Strategies that merge the neighbour lists of a few anchors."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from recommendations import scripts
 from recommendations.algorithms.scoring import Scored, merge
 from recommendations.scripts import Command
-from recommendations.strategies.base import CANDIDATES, Anchors, Asked, Reply, Strategy, Tables, newest_first
-from recommendations.types import Candidate, ServingParameters, table_key
+from recommendations.strategies.base import (
+    CANDIDATES,
+    Anchors,
+    Asked,
+    Reply,
+    Setting,
+    Strategy,
+    Tables,
+    newest_first,
+)
+from recommendations.types import MAX_ANCHORS, Candidate, ServingParameters, table_key
+
+LOOKS_BACK: Final = Setting(int, "how many items it looks back at", 1, MAX_ANCHORS)
+DECAY: Final = Setting(float, "after how many items an older one counts 1/e as much", 0.1, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class NeighbourLists(Strategy):
     """Reads `table` for each anchor and merges the lists, the p-th newest anchor with weight e^(-p/decay).
 
-    `decay` is in anchors, infinite: all alike. `basket_table` is read instead of `table` where there are several.
+    `decay` is in anchors, infinite: all alike. `basket_table` is read instead of `table` where there are several,
+    unless `basket` is false.
     """
 
     table: str
     decay: float = math.inf
     max_anchors: int = 10
     basket_table: str = ""
+    basket: bool = True
     anchors: ClassVar[Anchors] = Anchors.ITEMS
+    settings: ClassVar[Mapping[str, Setting]] = {"max_anchors": LOOKS_BACK, "decay": DECAY}
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         anchors = self.at_hand(asked)
@@ -34,8 +49,8 @@ class NeighbourLists(Strategy):
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
         return self._candidates(asked, self.at_hand(asked), replies[0])
 
-    def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
-        return (scored.item for scored in self.scored(tables, past))
+    def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
+        return ((scored.item, scored.score) for scored in self.scored(tables, past))
 
     def scored(self, tables: Tables, past: Sequence[int]) -> list[Scored]:
         """What it proposes after a past (item numbers, oldest first), from tables in memory."""
@@ -55,7 +70,7 @@ class NeighbourLists(Strategy):
         return [math.exp(-place / self.decay) for place in range(count)]
 
     def _table(self, anchors: int) -> str:
-        return self.basket_table if self.basket_table and anchors > 1 else self.table
+        return self.basket_table if self.basket and self.basket_table and anchors > 1 else self.table
 
     def _key(self, asked: Asked, anchors: int) -> str:
         assert asked.model is not None

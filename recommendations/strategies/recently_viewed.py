@@ -1,6 +1,6 @@
 """Recently viewed: the visitor's own history, newest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -19,7 +19,10 @@ class RecentlyViewed(Strategy):
     """Shows what the visitor knows; looked at before what was only put in the cart or bought. Needs no model."""
 
     anchors: ClassVar[Anchors] = Anchors.HISTORY
-    repeats: ClassVar[bool] = True
+
+    @property
+    def needs_model(self) -> bool:
+        return False
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         query = asked.query
@@ -34,8 +37,9 @@ class RecentlyViewed(Strategy):
         for place, number in enumerate(newest):
             yield self.candidate(int(number), SCALE * (len(newest) - place) / len(newest), 1)
 
-    def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
-        return iter(newest_first(past, KEPT))
+    def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
+        newest = newest_first(past, KEPT)
+        return ((item, SCALE * (len(newest) - place) / len(newest)) for place, item in enumerate(newest))
 
 
 RECENTLY_VIEWED: Final = RecentlyViewed(
@@ -44,4 +48,5 @@ RECENTLY_VIEWED: Final = RecentlyViewed(
     "What the visitor looked at last, newest first.",
     "recently_viewed",
     "Looked at lately",
+    repeats=True,
 )

@@ -1,31 +1,103 @@
 """This visit: what it is about, its newest interest first, and if wanted what it comes back to."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from catalog.types import ids_key
+from recommendations import scripts
 from recommendations.algorithms.returning import with_returns
-from recommendations.strategies.base import Anchors, Asked, Tables
-from recommendations.strategies.neighbours import HistoryLists
-from recommendations.types import ServingParameters
+from recommendations.algorithms.scoring import Scored
+from recommendations.packing import SCALE
+from recommendations.scripts import Command
+from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Tables
+from recommendations.strategies.neighbours import HistoryLists, NeighbourLists
+from recommendations.types import Candidate, ServingParameters
+
+COMES_BACK: Final = "comes_back"
+COMES_BACK_SENTENCE: Final = "Seen {count} times lately; visits often come back to it"
+COMES_BACK_ONCE: Final = "Seen lately; visits often come back to it"
 
 
 @dataclass(frozen=True, slots=True)
 class Session(HistoryLists):
-    """Starts from the items of the request and of the visit; the decay is the model's, chosen for the shop."""
+    """Starts from the items of the request and of the visit; the decay is the model's, chosen for the shop.
+
+    With `repeats` it also shows what the visit has seen, where the shop's visits come back to it
+    (`algorithms.returning`); scores are probabilities of the next step then.
+    """
 
     anchors: ClassVar[Anchors] = Anchors.SESSION
+    settings: ClassVar[Mapping[str, Setting]] = {
+        **HistoryLists.settings,
+        "repeats": Setting(bool, "whether it may show what the visit has seen"),
+    }
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return (self.reason, COMES_BACK)
+
+    def reads(self, asked: Asked) -> tuple[Command, ...]:
+        lists = HistoryLists.reads(self, asked)
+        if not lists or not self.repeats:
+            return lists
+        ids, query = ids_key(asked.slug), asked.query
+        if self.at_hand(asked):
+            return (*lists, ("HMGET", ids, *dict.fromkeys(self._visit(asked))))
+        return (*lists, scripts.recent(asked.slug, ids, query.visitor_id or "", query.user_id or ""))
+
+    def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
+        new = HistoryLists.propose(self, asked, replies)
+        return self._with_returns(asked, list(new), replies[1]) if self.repeats else new
 
     def at_hand(self, asked: Asked) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*asked.query.items, *asked.query.session_items)))[: self.max_anchors]
+        return tuple(dict.fromkeys(self._visit(asked)))[: self.max_anchors]
 
     def weights(self, count: int, parameters: ServingParameters) -> list[float]:
+        if math.isfinite(self.decay):
+            return NeighbourLists.weights(self, count, parameters)
         return parameters.recency_weights[:count]
+
+    def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
+        if self.repeats:
+            return with_returns(self.scored(tables, past), past, tables.parameters.returns)
+        return NeighbourLists.scores(self, tables, past)
 
     def rank_with_returns(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
         """The same with what the visit has seen already, where it would come back to it."""
         ranked = with_returns(self.scored(tables, past), past, tables.parameters.returns)
         return (item for item, _ in ranked)
+
+    def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
+        return NeighbourLists.candidate(self, item, score, evidence, because_of)._replace(repeats=False)
+
+    def _visit(self, asked: Asked) -> tuple[str, ...]:
+        return (*asked.query.items, *asked.query.session_items)
+
+    def _with_returns(self, asked: Asked, new: Sequence[Candidate], reply: Reply) -> Iterator[Candidate]:
+        assert asked.model is not None
+        past = self._past(asked, reply)
+        proposed, times = {each.item: each for each in new}, Counter(past)
+        scored = [Scored(each.item, each.score, 0, 0) for each in new]
+        for item, chance in with_returns(scored, past, asked.model.parameters.returns):
+            found = self._seen(item, times[item]) if item in times else proposed[item]
+            yield found._replace(score=chance * SCALE)
+
+    def _past(self, asked: Asked, reply: Reply) -> list[int]:
+        """The numbers of what the visit has seen, oldest first, repeats included."""
+        visit = self._visit(asked)
+        if visit:
+            numbers = dict(zip(dict.fromkeys(visit), reply, strict=True))
+            newest = [numbers[item_id] for item_id in visit]
+        else:
+            newest = reply[1]
+        return [int(number) for number in reversed(newest) if number is not None]
+
+    def _seen(self, item: int, times: int) -> Candidate:
+        sentence = COMES_BACK_SENTENCE if times > 1 else COMES_BACK_ONCE
+        return Candidate(item, 0.0, self.name, COMES_BACK, None, times, sentence, repeats=True)
 
 
 SESSION: Final = Session(

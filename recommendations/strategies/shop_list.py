@@ -1,6 +1,6 @@
 """Strategies that show one list of the whole shop."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,5 +25,5 @@ class ShopList(Strategy):
         for item, score, evidence in unpack(replies[0][0]):
             yield self.candidate(item, score, evidence)
 
-    def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
-        return (item for item, _, _ in unpack(tables.shop_list(self.name)))
+    def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
+        return ((item, score) for item, score, _ in unpack(tables.shop_list(self.name)))

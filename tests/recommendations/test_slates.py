@@ -13,11 +13,24 @@ from hypothesis import strategies as st
 from catalog.types import Card
 from events.types import HISTORY_LENGTH
 from recommendations import packing, scripts, serving
-from recommendations.strategies import STRATEGIES, Asked
-from recommendations.types import MAX_LIMIT, LiveModel, PlacementConfig, Query, Slate
+from recommendations.algorithms.returning import learn_returns
+from recommendations.strategies import STRATEGIES, Asked, blend, tuned
+from recommendations.types import MAX_LIMIT, LiveModel, PlacementConfig, Query, ServingParameters, Slate
 
 NOW = 1_700_000_000.0
 NAMES = [f"i{n}" for n in range(40)]
+OWN = blend(
+    "own",
+    "Own",
+    [
+        (tuned(STRATEGIES["session"], {"repeats": True}), 2.0),
+        (STRATEGIES["popular"], 1.0),
+        (STRATEGIES["buy_again"], 0.5),
+    ],
+)
+ALL = {**STRATEGIES, "own": OWN}
+NEED_NO_MODEL = {name for name, strategy in ALL.items() if not strategy.needs_model}
+MODEL = LiveModel("m1", ServingParameters(returns=learn_returns([[1, 2, 1, 3, 2], [4, 5, 4]] * 50)))
 CARDS = st.builds(
     Card,
     item_id=st.just(""),
@@ -46,6 +59,9 @@ class Shop:
             script, _, key, *arguments = arguments
             if script == scripts.BOUGHT:
                 return [item_id.encode() for item_id in self.bought]
+            if script == scripts.BOUGHT_WITH:
+                times = [b"%d" % ((NOW - 30 * 86_400) * 1e6) for _ in self.bought]
+                return [times, [self.repurchase(item) for item in self.bought]]
             numbers = [b"%d" % NAMES.index(item) if item in NAMES else None for item in self.history]
             if script == scripts.RECENT:
                 return [[b"v" + item.encode() for item in self.history], numbers]
@@ -53,11 +69,20 @@ class Shop:
                 trend = self.lists.get("trending", [])
                 pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
                 return [pairs, [b"%d" % number for number in trend], b"%d" % NOW]
+            if script == scripts.TREND_OF_CATEGORY:
+                trend = self.lists.get(str(arguments[-1]), [])[:5]
+                pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
+                return [pairs, [b"%d" % number for number in trend], b"%d" % NOW, b"Kitchen > {Mugs}"]
             count = int(arguments[-1])
             anchors = list(dict.fromkeys(self.history))[:count]
             return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
+        if name == "ZRANGE":
+            new = self.lists.get("new", [])
+            return [part for n, number in enumerate(new) for part in (b"%d" % number, b"%d" % (NOW - n * 43_200))]
         assert name == "HMGET"
         key, *fields = arguments
+        if key.endswith(":ids"):
+            return [b"%d" % NAMES.index(field) if field in NAMES else None for field in fields]
         if key.endswith(":groups"):
             return [group.encode() if (group := self.group(field)) else None for field in fields]
         if key.endswith(":items"):
@@ -66,6 +91,11 @@ class Shop:
 
     def group(self, item_id: str) -> str:
         return next((card.group_id for card in self.cards.values() if card.item_id == item_id), "")
+
+    def repurchase(self, item_id: str) -> bytes | None:
+        if item_id not in NAMES:
+            return None
+        return packing.pack_repurchase(packing.Repurchase(NAMES.index(item_id), 4, 0.3, 30.0, 0.6))
 
     def packed(self, field: str) -> bytes | None:
         neighbours = self.lists.get(field)
@@ -79,14 +109,14 @@ class Shop:
 def shops(draw: st.DrawFn) -> Shop:
     numbers = draw(st.lists(st.integers(0, len(NAMES) - 1), unique=True))
     cards = {n: msgspec.structs.replace(draw(CARDS), item_id=NAMES[n]) for n in numbers}
-    lists = draw(st.dictionaries(st.sampled_from([*NAMES, *STRATEGIES]), LISTS, max_size=12))
+    lists = draw(st.dictionaries(st.sampled_from([*NAMES, *ALL]), LISTS, max_size=12))
     return Shop(cards, lists, draw(SOME), draw(SOME))
 
 
 QUERIES = st.builds(
     Query,
     placement=st.just("here"),
-    strategy=st.none() | st.sampled_from(list(STRATEGIES)),
+    strategy=st.none() | st.sampled_from(list(ALL)),
     items=SOME.map(tuple),
     session_items=SOME.map(tuple),
     visitor_id=st.none() | st.just("v1"),
@@ -98,7 +128,7 @@ QUERIES = st.builds(
 PLACEMENTS = st.builds(
     PlacementConfig,
     key=st.just("here"),
-    cascade=st.lists(st.sampled_from(list(STRATEGIES)), unique=True, min_size=1).map(tuple),
+    cascade=st.lists(st.sampled_from(list(ALL)), unique=True, min_size=1).map(tuple),
     limit=st.integers(1, 12),
     one_per_group=st.booleans(),
 )
@@ -106,7 +136,8 @@ PLACEMENTS = st.builds(
 
 def run(shop: Shop, query: Query, placement: PlacementConfig, version: str | None = "m1") -> tuple[Slate, int]:
     """The slate and the number of reads it took."""
-    reads, count = serving.slate("shop", query, placement, LiveModel(version) if version else None, NOW), 0
+    model = MODEL if version else None
+    reads, count = serving.slate("shop", query, placement, model, NOW, strategies=ALL), 0
     try:
         commands = next(reads)
         while True:
@@ -125,7 +156,8 @@ def test_a_slate_shows_only_what_may_be_shown_each_once_up_to_the_limit(
     by_name = {card.item_id: card for card in shop.cards.values()}
     shown = [item_id for _, item_id, _ in slate.items]
     assert len(shown) == len(set(shown)) <= (query.limit or placement.limit)
-    assert not set(shown) & {*query.exclude, *query.items, *query.session_items}
+    assert not set(shown) & {*query.exclude, *query.items}
+    assert not {item_id for each, item_id, _ in slate.items if not each.repeats} & {*query.session_items}
     for item_id in shown:
         assert by_name[item_id].available
         assert by_name[item_id].published_at <= NOW
@@ -139,9 +171,11 @@ def test_of_a_group_one_is_shown_and_none_of_what_is_at_hand(
 ) -> None:
     slate, _ = run(shop, query, placement)
     groups = [group for _, item_id, _ in slate.items if (group := shop.group(item_id))]
+    new = {group for each, item_id, _ in slate.items if (group := shop.group(item_id)) and not each.repeats}
     if placement.one_per_group:
         assert len(groups) == len(set(groups))
-        assert not set(groups) & {shop.group(item_id) for item_id in (*query.items, *query.session_items)}
+        assert not set(groups) & {shop.group(item_id) for item_id in query.items}
+        assert not new & {shop.group(item_id) for item_id in query.session_items}
     else:
         every, _ = run(shop, replace(query, limit=MAX_LIMIT), replace(placement, one_per_group=True))
         assert len(slate.items) >= min(len(every.items), query.limit or placement.limit)
@@ -175,13 +209,13 @@ def test_what_a_visitor_knows_is_not_shown_where_the_history_is_read(
     shop: Shop, query: Query, placement: PlacementConfig
 ) -> None:
     slate, _ = run(shop, query, placement)
-    asked = Asked("shop", query, LiveModel("m1"), NOW)
-    steps = serving.plan(asked, serving.cascade_of(query, placement))
+    asked = Asked("shop", query, MODEL, NOW)
+    steps = serving.plan(asked, serving.cascade_of(query, placement, ALL))
     known = set(shop.bought) if query.visitor_id or query.user_id else set()
     whole = [read for step in steps for read in step.reads if read[1] == scripts.NEIGHBOURS]
     if any(int(read[-1]) == HISTORY_LENGTH for read in whole):
         known |= set(shop.history)
-    assert not {item_id for candidate, item_id, _ in slate.items if candidate.source != "recently_viewed"} & known
+    assert not {item_id for candidate, item_id, _ in slate.items if not candidate.repeats} & known
 
 
 @given(shops(), QUERIES, PLACEMENTS)
@@ -197,7 +231,7 @@ def test_the_answer_is_as_the_contract_shows_it(shop: Shop, query: Query, placem
     for item in answer["items"]:
         assert set(item) == {"item_id", "position", "score", "source", "reason", "product"}
         assert item["score"] >= 0
-        assert item["reason"]["code"] == STRATEGIES[item["source"]].reason
+        assert item["reason"]["code"] in ALL[item["source"]].reasons
         assert "None" not in item["reason"]["text"]
         assert "{" not in item["reason"]["text"]
 
@@ -215,9 +249,9 @@ def test_the_reads_are_few(shop: Shop, query: Query, placement: PlacementConfig)
 @given(shops(), QUERIES, PLACEMENTS)
 def test_without_a_model_only_what_needs_none_is_read(shop: Shop, query: Query, placement: PlacementConfig) -> None:
     slate, reads = run(shop, query, placement, version=None)
-    assert {candidate.source for candidate, _, _ in slate.items} <= {"trending", "recently_viewed"}
+    assert {candidate.source for candidate, _, _ in slate.items} <= NEED_NO_MODEL
     assert slate.empty_reason in {None, "no_model", "nothing_available"}
-    if not {*placement.cascade, query.strategy} & {"trending", "recently_viewed"}:
+    if not {*placement.cascade, query.strategy} & NEED_NO_MODEL:
         assert (slate.empty_reason, reads) == ("no_model", 0)
 
 

@@ -23,9 +23,9 @@ def test_two_orders_by_hand(run: Run) -> None:
     rows = [*order("o", 1, 2), *order("p", 1, 2, 3), *order("q", 1)]
     found = lists(run(bought_together(interactions(rows), ANY)))
     both = 1 + 2**-0.5
-    assert found[1][2].score == pytest.approx(both / ((3 + 2) * 2**0.15), rel=1e-6)
-    assert found[2][1].score == pytest.approx(both / ((2 + 2) * 3**0.15), rel=1e-6)
-    assert found[3][1].score == pytest.approx(2**-0.5 / ((1 + 2) * 3**0.15), rel=1e-6)
+    assert found[1][2].score == pytest.approx(both / ((3 + 2) * 2**0.1), rel=1e-6)
+    assert found[2][1].score == pytest.approx(both / ((2 + 2) * 3**0.1), rel=1e-6)
+    assert found[3][1].score == pytest.approx(2**-0.5 / ((1 + 2) * 3**0.1), rel=1e-6)
     assert (found[1][2].count, found[1][3].count) == (2, 1)
 
 
@@ -41,7 +41,7 @@ def test_the_lines_of_an_item_are_one(run: Run) -> None:
     rows = [*order("o", 1, 2, 2, 2), *order("p", 1, 2)]
     found = lists(run(bought_together(interactions(rows))))
     assert found[1][2].count == 2
-    assert found[1][2].score == pytest.approx(2 / (4 * 2**0.15), rel=1e-6)
+    assert found[1][2].score == pytest.approx(2 / (4 * 2**0.1), rel=1e-6)
 
 
 def test_lines_without_units_or_order_do_not_count(run: Run) -> None:
