@@ -130,14 +130,15 @@ def _manifest(home: Folder) -> dict[str, Any]:
 
 
 def _read(home: Folder, prefix: str, manifest: Mapping[str, Any]) -> Model:
-    tables = {name: _table(home, f"{prefix}{name}.parquet", wanted) for name, wanted in manifest["tables"].items()}
+    tables = {name: _table(home, prefix, name, wanted) for name, wanted in manifest["tables"].items()}
     return Model(tables, msgspec.convert(manifest.get("serving", {}), ServingParameters))
 
 
-def _table(home: Folder, name: str, wanted: str) -> pa.Table:
-    content = home.read(name)
+def _table(home: Folder, prefix: str, name: str, wanted: str) -> pa.Table:
+    file = f"{prefix}{name}.parquet"
+    content = home.read(file)
     if sha256(content).hexdigest() != wanted:
-        raise BrokenModel(f"{home.address}/{name} is not what was written: its SHA-256 differs.")
+        raise BrokenModel(f"{home.address}/{file} is not what was written: its SHA-256 differs.")
     return parquet.read_table(pa.BufferReader(content), schema=SCHEMAS.get(name, SCHEMA))
 
 

@@ -41,6 +41,9 @@ class Run:
     events: int
     items: int
     error: str
+    progress: int  # percent
+    doing: str
+    reason: str  # of the gate's decision, in words
     built: list[Built]
 
     @property
@@ -68,5 +71,5 @@ def _run(run: ModelRun) -> Run:
     built = [Built(TITLES.get(name, name), table["lists"], table["entries"]) for name, table in tables.items()]
     return Run(
         run.version, run.status, run.stage, run.started_at, run.finished_at, run.data_from, run.data_to, run.events,
-        run.items, run.error, built,
+        run.items, run.error, run.progress, run.doing, (run.decision or {}).get("text", ""), built,
     )  # fmt: skip

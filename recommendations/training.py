@@ -104,7 +104,7 @@ def _run(training: Training, *, by_clock: bool, force: bool) -> None:
             training.run.decision = _decided(training, by_clock=by_clock, force=force)
             if not training.run.decision["publish"]:
                 return _hold_back(training)
-        if not training.work.has(name):
+        if name == "publishing" or not training.work.has(name):  # Redis may have lost what was written there
             _record(training, stage=name, doing="", progress=round(100 * done / len(STAGES)))
             _do(training, name)
     return _publish(training, by_clock=by_clock, force=force)

@@ -19,6 +19,7 @@ from tenants.types import TenantRef
 from tests.api import Api
 from tests.recommendations.conftest import ids, notice, slate, visit
 
+pytestmark = pytest.mark.slow
 Status = ModelRun.Status
 GROUPS: Final = 10
 SIZE: Final = 6
