@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from psycopg import IsolationLevel, sql
 
 from events import partitions
+from events.models import ArchivedMonth
 from recomengine.lib.pipelining import ahead
 from recomengine.lib.postgres import connect, table
 
@@ -33,6 +34,7 @@ _PACKED: Final = {
 }
 _COPY: Final = sql.SQL("COPY (SELECT {packed} FROM {partition} WHERE {condition}) TO STDOUT (FORMAT BINARY)")
 _SIZE: Final = "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int"
+_DROPPED: Final = sql.SQL("SELECT month, sha256 FROM {} WHERE dropped_at IS NOT NULL AND month >= %s ORDER BY month")
 Connection = psycopg.Connection[Any]
 Packed = tuple[bytes, ...]
 
@@ -48,6 +50,13 @@ def frozen(schema: str) -> Connection:
     # Before the first query, which is what freezes: nothing can be dropped between the two.
     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table(schema, "events_event")))
     return connection
+
+
+def dropped(connection: Connection, schema: str, since: date = date.min) -> list[ArchivedMonth]:
+    """The months since one whose rows were in the archive alone when the connection was frozen, in order."""
+    statement = _DROPPED.format(table(schema, "events_archivedmonth"))
+    rows = connection.execute(statement, [since]).fetchall()
+    return [ArchivedMonth(month=month, sha256=digest) for month, digest in rows]
 
 
 def stored(
@@ -74,9 +83,9 @@ def _packed(
         statement = _COPY.format(packed=packed, partition=partition, condition=both)
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(["bytea"] * len(columns))
-            for row in copy.rows():
-                if row[0] is not None:
-                    yield row
+            [row] = copy.rows()
+        if row[0] is not None:
+            yield row
 
 
 def _ranges(pages: int) -> Iterator[sql.Composed]:

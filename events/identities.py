@@ -8,23 +8,20 @@ bots send joins nobody, and neither does an event of which the user id stands fo
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from events import archive
-from events.models import Event
-from recomengine.lib.postgres import connect, table
+from events import archive, copying, partitions
+from events.models import ArchivedMonth, Event
 from tenants import tenancy
 from tenants.types import TenantRef
 
 LINKS: Final = pa.schema([("visitor", pa.string()), ("first", pa.string()), ("last", pa.string())])
-_COLUMNS: Final = ("visitor_id", "user_id", "flag")
-_LINKS: Final = """
-    SELECT visitor_id, min(user_id COLLATE "C"), max(user_id COLLATE "C") FROM {events}
-    WHERE user_id IS NOT NULL AND user_id <> visitor_id AND flag IS NULL GROUP BY visitor_id
-"""
-_AT_ONCE: Final = 50_000
+_PAIR: Final = pa.schema([("visitor_id", pa.string()), ("user_id", pa.string())])
+_TOGETHER: Final = sql.SQL("user_id IS NOT NULL AND user_id <> visitor_id AND flag IS NULL")
+_AT_ONCE: Final = 500_000  # browsers that are summed up together, or as many as were found so far
 
 
 def user_of(tenant: TenantRef, visitor_id: str) -> str | None:
@@ -72,37 +69,52 @@ def _archived_links(
     tenant: TenantRef, chosen: Callable[[pa.RecordBatch], pa.Array]
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
     """Browsers and users of events that only the archive has."""
-    for batch in _logged_in(tenant):
+    for batch in _logged_in(tenant, archive.dropped(tenant)):
         for pair in batch.filter(chosen(batch)).to_pylist():
             yield pair["visitor_id"], pair["user_id"]
 
 
-def belongings(tenant: TenantRef) -> tuple[pa.Array, pa.Array]:
-    """Every browser that belongs to a user, and in the same order those users."""
-    found = pa.concat_tables([_links(tenant), *map(_summed, _logged_in(tenant))])
-    links = found.group_by("visitor").aggregate([("first", "min"), ("last", "max")])
-    links = links.filter(pc.equal(links["first_min"], links["last_max"])).combine_chunks()
-    return links["visitor"], links["first_min"]
+def belongings(connection: copying.Connection, tenant: TenantRef) -> tuple[pa.Array, pa.Array]:
+    """Every browser that belongs to a user, and in the same order those users, as a frozen connection sees it."""
+    found, waiting = LINKS.empty_table(), [LINKS.empty_table()]
+    for batch in _seen_together(connection, tenant):
+        waiting.append(_summed(pa.table([batch["visitor_id"], batch["user_id"], batch["user_id"]], schema=LINKS)))
+        if sum(each.num_rows for each in waiting) > max(_AT_ONCE, found.num_rows):
+            found, waiting = _summed(pa.concat_tables([found, *waiting])), []
+    links = _summed(pa.concat_tables([found, *waiting]))
+    links = links.filter(pc.equal(links["first"], links["last"]))
+    return links["visitor"].combine_chunks(), links["first"].combine_chunks()
 
 
-def _links(tenant: TenantRef) -> pa.Table:
-    """For every browser somebody logged in with, its first and last user by their ids, as the database tells."""
-    statement = sql.SQL(_LINKS).format(events=table(tenant.schema, "events_event"))
-    tables = [LINKS.empty_table()]
-    with connect() as connection, connection.cursor(name="links") as cursor:
-        cursor.execute(statement)
-        while rows := cursor.fetchmany(_AT_ONCE):
-            tables.append(pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=LINKS))
-    return pa.concat_tables(tables)
+def owners(browsers: pa.ChunkedArray, belonging: tuple[pa.Array, pa.Array]) -> pa.ChunkedArray:
+    """For each of many browsers, which recur, the user it belongs to, or null; `belonging` as `belongings` gives it.
+
+    What is looked up is every browser that belongs to a user, among the few of these rows: the other way round, a
+    table of all of them would be made for each call.
+    """
+    visitors, users = belonging
+    rows = pc.dictionary_encode(browsers.combine_chunks())
+    place = pc.index_in(visitors, value_set=rows.dictionary)
+    owner = np.full(len(rows.dictionary), -1)
+    owner[place.drop_null().to_numpy()] = np.flatnonzero(place.is_valid())
+    return pa.chunked_array([users.take(pa.array(owner, mask=owner < 0)).take(rows.indices)], pa.string())
 
 
-def _logged_in(tenant: TenantRef) -> Iterator[pa.RecordBatch]:
-    for row in archive.dropped(tenant):
-        for batch in archive.read(tenant, row, _COLUMNS):
+def _summed(links: pa.Table) -> pa.Table:
+    """For every browser its first and last user by their ids."""
+    found = links.group_by("visitor").aggregate([("first", "min"), ("last", "max")])
+    return found.select(["visitor", "first_min", "last_max"]).rename_columns(LINKS.names)
+
+
+def _seen_together(connection: copying.Connection, tenant: TenantRef) -> Iterator[pa.RecordBatch]:
+    """The browser and the user of every event that somebody sent with one."""
+    yield from _logged_in(tenant, copying.dropped(connection, tenant.schema))
+    for month in partitions.existing(connection, tenant.schema):
+        yield from copying.stored(connection, tenant.schema, month, _PAIR, _TOGETHER)
+
+
+def _logged_in(tenant: TenantRef, dropped: Iterable[ArchivedMonth]) -> Iterator[pa.RecordBatch]:
+    for row in dropped:
+        for batch in archive.read(tenant, row, (*_PAIR.names, "flag")):
             another = pc.fill_null(pc.not_equal(batch["user_id"], batch["visitor_id"]), False)
-            yield batch.filter(pc.and_(another, pc.is_null(batch["flag"])))
-
-
-def _summed(batch: pa.RecordBatch) -> pa.Table:
-    found = pa.table(batch).group_by("visitor_id").aggregate([("user_id", "min"), ("user_id", "max")])
-    return pa.table([found["visitor_id"], found["user_id_min"], found["user_id_max"]], schema=LINKS)
+            yield batch.filter(pc.and_(another, pc.is_null(batch["flag"]))).select(_PAIR.names)

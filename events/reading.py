@@ -21,7 +21,6 @@ from psycopg import sql
 from events import archive, copying, identities, partitions
 from events.models import ArchivedMonth, Event
 from recomengine.lib.pipelining import ahead
-from recomengine.lib.postgres import table
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -51,7 +50,6 @@ _READ: Final = pa.schema(
 FILE: Final = "interactions.parquet"
 _AT_ONCE: Final = 500_000  # rows that are written together, about 60 MB
 _COUNTS: Final = sql.SQL("item_id IS NOT NULL AND flag IS NULL")
-_DROPPED: Final = sql.SQL("SELECT month, sha256 FROM {} WHERE dropped_at IS NOT NULL AND month >= %s ORDER BY month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +115,10 @@ def _written(path: Path, lines: Iterator[pa.Table]) -> tuple[int, datetime | Non
 
 
 def _lines(connection: copying.Connection, tenant: TenantRef, since: datetime) -> Generator[pa.Table, None, None]:
-    visitors, users = identities.belongings(tenant)
+    belonging = identities.belongings(connection, tenant)
     with closing(ahead(_grouped(_found(connection, tenant, since)))) as groups:
         for some in groups:
-            owner = users.take(pc.index_in(some["visitor_id"], value_set=visitors))
+            owner = identities.owners(some["visitor_id"], belonging)
             who = pc.coalesce(some["user_id"], owner, some["visitor_id"])
             found = [who, *some.columns[1 : len(INTERACTIONS)]]
             yield pa.table(found, schema=INTERACTIONS)
@@ -141,9 +139,8 @@ def _grouped(batches: Iterator[pa.RecordBatch]) -> Generator[pa.Table, None, Non
 def _found(connection: copying.Connection, tenant: TenantRef, since: datetime) -> Iterator[pa.RecordBatch]:
     """What the archive alone has, and what the database has: its months, and later events of archived ones."""
     begin = partitions.month_of(since)
-    dropped = _DROPPED.format(table(tenant.schema, "events_archivedmonth"))  # as of the same moment as the rows
-    for month, digest in connection.execute(dropped, [begin]).fetchall():
-        yield from _archived(tenant, ArchivedMonth(month=month, sha256=digest), since)
+    for row in copying.dropped(connection, tenant.schema, begin):
+        yield from _archived(tenant, row, since)
     for month in partitions.existing(connection, tenant.schema):
         if month >= begin:
             late_enough = sql.SQL("occurred_at >= {}").format(since) if month == begin else sql.SQL("true")

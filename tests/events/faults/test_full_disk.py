@@ -1,11 +1,8 @@
 """A full disk under PostgreSQL: events are refused and nothing is half-done; with room again all is as before."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +11,7 @@ import pytest
 
 from recomengine.local import lifecycle, paths
 from recomengine.local.errors import LocalServicesError
+from tests.disks import small_disk
 from tests.events.faults.checks import assert_each_stored_once
 from tests.events.faults.sender import AWAY, Sender
 from tests.events.faults.stack import Stack, eventually, installed
@@ -22,35 +20,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 MEGABYTES: Final = 400
 
 
-@contextmanager
-def small_disk(directory: Path) -> Iterator[None]:
-    """A file system of few megabytes in the place of a directory's, with the same files."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only Linux's root can mount a small file system")
-    before = directory.with_name(f"{directory.name}.before")
-    directory.rename(before)
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(directory)]
-    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        directory.rmdir()
-        before.rename(directory)
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        subprocess.run(["cp", "-a", f"{before}/.", str(directory)], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
-        directory.rmdir()
-        before.rename(directory)
-
-
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Stack]:
     """An installation whose PostgreSQL has a small disk to itself."""
     with installed() as stack:
         lifecycle.stop(stack.root)
-        with small_disk(paths.postgres_data(stack.root).resolve()):
+        with small_disk(paths.postgres_data(stack.root).resolve(), MEGABYTES):
             stack.start_servers()
             stack.serve()
             yield stack

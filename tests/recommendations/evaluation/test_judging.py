@@ -47,6 +47,24 @@ def test_a_collapse_of_coverage_is_held_back() -> None:
     assert "It shows 10.0 % of the catalogue, the live one 51.0 %" in decision.text
 
 
+def test_some_loss_of_coverage_is_no_collapse() -> None:
+    """31 items instead of 51: more than half."""
+    others = [[(number + place) % 30 for place in range(10)] for number in range(len(GOOD.cases))]
+    ranked = zip(GOOD.ranks.tolist(), others, strict=True)
+    slates = [[*rest[: rank - 1], 50, *rest[rank:]] if rank else rest for rank, rest in ranked]
+    candidate = evaluate("session", always(slates), GOOD.cases, GOOD.k, GOOD.known)
+    assert candidate.quality.coverage < GOOD.quality.coverage
+    assert judge(candidate, GOOD).code == "as_good"
+
+
+def test_one_hit_less_is_not_worse() -> None:
+    ranks = GOOD.ranks.tolist()
+    ranks[ranks.index(max(ranks))] = 0
+    candidate = ranking(ranks)
+    assert judge(candidate, GOOD).code == "as_good"
+    assert "It is not clearly better than" in judge(candidate, None, GOOD).text
+
+
 def test_what_is_worse_and_narrow_is_called_worse() -> None:
     assert judge(narrow(POOR), GOOD).code == "worse"
 
