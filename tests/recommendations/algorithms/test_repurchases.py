@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from recommendations.algorithms.repurchases import RepurchaseParams, repurchases
+from recommendations.algorithms.repurchases import USUAL, RepurchaseParams, repurchases
 from recommendations.algorithms.types import REPURCHASES
 from recommendations.packing import Repurchase, pack_repurchase, unpack_repurchase
 from recommendations.strategies.buy_again import chance_of
@@ -20,7 +20,7 @@ def bought(visitor: str, item: int, *days: float) -> list[Row]:
     return [event(visitor, item, day * 1440, "purchase", order_id=f"{visitor}{day}") for day in days]
 
 
-def learned(run: Run, rows: list[Row], params: RepurchaseParams = RepurchaseParams()) -> dict[int, dict[str, Any]]:
+def learned(run: Run, rows: list[Row], params: RepurchaseParams = USUAL) -> dict[int, dict[str, Any]]:
     table: pa.Table = run(repurchases(interactions(rows), params))
     assert table.schema.types == REPURCHASES.to_pyarrow().types
     return {row["item"]: row for row in table.to_pylist()}
