@@ -1,6 +1,7 @@
 """Reading the catalogue in bulk, for training."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from catalog import documents
 from catalog.models import Item
@@ -29,6 +30,13 @@ def contents(tenant: TenantRef) -> list[ItemContent]:
             ItemContent(pk, item_id, title, brand, tuple(categories), " ".join(documents.values(attributes)))
             for pk, item_id, title, brand, categories, attributes in rows
         ]
+
+
+def any_since(tenant: TenantRef, since: datetime | None) -> bool:
+    """Whether any item was added or changed since an instant (None: ever)."""
+    with tenancy.use(tenant):
+        items = Item.objects.all()
+        return (items if since is None else items.filter(updated_at__gt=since)).exists()
 
 
 def count(tenant: TenantRef) -> int:

@@ -4,13 +4,31 @@ import os
 from datetime import timedelta
 
 from celery import Celery
+from kombu import Exchange, Queue
+
+
+def queue(name: str) -> Queue:
+    return Queue(name, Exchange("celery"), routing_key=name)
+
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
 app = Celery("recomengine")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    # Trainings have a queue of their own, so that workers can be set aside for them; a worker that is not told
+    # otherwise takes from both.
+    task_queues=[queue("celery"), queue("training")],
+    task_default_queue="celery",
+    task_routes={"recommendations.train": {"queue": "training"}},
+)
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
-    "train-tenants-with-new-events": {"task": "recommendations.train_stale", "schedule": timedelta(hours=1)},
+    "train-tenants-that-are-due": {"task": "recommendations.train_due", "schedule": timedelta(minutes=1)},
     "keep-usage": {"task": "tenants.keep_usage", "schedule": timedelta(minutes=5)},
     "forget-expired-tokens": {"task": "tenants.forget_expired", "schedule": timedelta(days=1)},
     "restore-published-models": {"task": "recommendations.restore_missing", "schedule": timedelta(minutes=1)},

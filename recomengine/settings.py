@@ -5,6 +5,7 @@ used. `RECOMENGINE_ENV=production` refuses to start with a default secret or wit
 """
 
 import hashlib
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
-import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from psycopg.conninfo import conninfo_to_dict
 
+from recomengine import logs
 from recomengine.local import paths
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -80,7 +81,14 @@ CSRF_TRUSTED_ORIGINS = [DASHBOARD_URL]
 # --- Data -----------------------------------------------------------------------------------------------------------
 DATABASE_URL = server_url("DATABASE_URL", paths.database_url(BASE_DIR))
 REDIS_URL = server_url("REDIS_URL", paths.redis_url(BASE_DIR))
-MODEL_STORE = Path(env.str("RECOMENGINE_MODEL_STORE", default=str(BASE_DIR / ".local" / "models")))
+MODEL_STORE = env.str("RECOMENGINE_MODEL_STORE", default=str(BASE_DIR / ".local" / "models"))
+TRAINING_DIR = env.str("RECOMENGINE_TRAINING_DIR", default=str(BASE_DIR / ".local" / "training"))
+TRAINING_MEMORY = env.str("RECOMENGINE_TRAINING_MEMORY", default="3GB")
+if not re.fullmatch(r"[1-9][0-9]*(MB|GB)", TRAINING_MEMORY):
+    raise ImproperlyConfigured(f"RECOMENGINE_TRAINING_MEMORY is an amount such as 3GB, not {TRAINING_MEMORY!r}.")
+TRAINING_THREADS = env.int("RECOMENGINE_TRAINING_THREADS", default=2)
+if TRAINING_THREADS < 1:
+    raise ImproperlyConfigured("RECOMENGINE_TRAINING_THREADS is at least 1.")
 IMPORT_STORE = Path(env.str("RECOMENGINE_IMPORT_STORE", default=str(BASE_DIR / ".local" / "imports")))
 EVENT_ARCHIVE = env.str("RECOMENGINE_EVENT_ARCHIVE", default=str(BASE_DIR / ".local" / "archive"))
 ERASURE_KEY = derived("erasures")
@@ -120,11 +128,6 @@ TENANT_DOMAIN_MODEL = "tenants.Domain"
 TENANT_LIMIT_SET_CALLS = True
 
 CELERY_BROKER_URL = broker(REDIS_URL)
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
 # --- Applications ---------------------------------------------------------------------------------------------------
 SHARED_APPS = [
@@ -369,32 +372,4 @@ UNFOLD = {
 }
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
-_log_processors: list[Any] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-structlog.configure(
-    processors=[*_log_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer() if PRODUCTION else structlog.dev.ConsoleRenderer(colors=False),
-            ],
-            "foreign_pre_chain": _log_processors,
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    "root": {"handlers": ["console"], "level": env.str("RECOMENGINE_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.db.backends": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
-}
+LOGGING = logs.configured(env.str("RECOMENGINE_LOG_LEVEL", default="INFO"), as_json=PRODUCTION)

@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import lock_until_commit
-from recommendations import placements, queueing
-from recommendations.models import ModelRun, Placement
+from recommendations import placements
+from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import MAX_LIMIT
 from tenants import tenancy
@@ -169,40 +169,3 @@ def _saved(request: Request, serializer: PlacementSchema) -> Any:
             raise DomainError("conflict", "There is a placement of that key already.") from error
     placements.publish(tenant)
     return serializer.data
-
-
-class ModelRunSchema(serializers.ModelSerializer[ModelRun]):
-    """One training run."""
-
-    class Meta:
-        model = ModelRun
-        fields = [
-            "version", "status", "stage", "started_at", "finished_at", "data_from", "data_to", "events", "items",
-            "report", "error",
-        ]  # fmt: skip
-
-
-class ModelRunPageSchema(PageSchema):
-    results = ModelRunSchema(many=True)
-
-
-class ModelsView(APIView):
-    @extend_schema(responses=ModelRunPageSchema)
-    def get(self, request: Request) -> Response:
-        """List training runs, newest first."""
-        pages = CursorPages()
-        with tenancy.use(caller_of(request).tenant):
-            page = pages.paginate_queryset(ModelRun.objects.all(), request, view=self)
-        return pages.get_paginated_response(ModelRunSchema(page or [], many=True).data)
-
-
-class QueuedSchema(serializers.Serializer[Any]):
-    status = serializers.CharField()
-
-
-class TrainView(APIView):
-    @extend_schema(request=None, responses={202: QueuedSchema})
-    def post(self, request: Request) -> Response:
-        """Train in the background; `GET models` shows the run."""
-        queueing.train_later(caller_of(request).tenant)
-        return Response({"status": "queued"}, status=202)

@@ -1,96 +1,117 @@
 """From catalogue and interactions to the tables that are served: runs the pure algorithms, lays out their results."""
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.conf import settings
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity, repurchases
+from recommendations.algorithms import baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
-from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES, CatalogItem
+from recommendations.algorithms.types import INTERACTIONS, CatalogItem
+from recommendations.choosing import Choice
 from recommendations.modelstore import REPURCHASES, SCHEMA
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]
+Events: TypeAlias = pa.Table | Path
+"""In memory, or a Parquet file, or a directory of such files (at least one, though it may hold no rows)."""
 Progress = Callable[[str], None]
 Run = Callable[[str, ibis.Table], ibis.Table]
+USUAL: Final = Choice()
 
 
 def build(
-    items: Sequence[ItemContent], events: pa.Table, progress: Progress = lambda _: None
+    items: Sequence[ItemContent],
+    events: Events,
+    choice: Choice = USUAL,
+    progress: Progress = lambda _: None,
+    until: datetime | None = None,
 ) -> tuple[dict[str, pa.Table], Report]:
     """Every table of a model (in the model store's schema), and what is worth knowing about them.
 
     `events` has the columns of `events.reading.INTERACTIONS`; lines of items that are not in the catalogue are left out
-    and counted. `progress` is told the name of each table as its turn comes.
+    and counted, and those after `until`. `progress` is told the name of each table as its turn comes.
     """
-    known = numbered(items, events)
-    with open_engine() as engine:
-        engine.con.register("interactions", known)
-        interactions = engine.table("interactions")
-        params = coview.choose_params(float(engine.execute(coview.purchase_share(interactions))))
-        run = _runner(engine, progress)
-        neighbours = _neighbours(run, interactions, [_content(item) for item in items], params)
+    with engine_of(events, until) as (engine, raw):
+        interactions = numbered(items, raw)
+        run = runner(engine, progress)
+        neighbours = _neighbours(run, interactions, [_content(item) for item in items], choice)
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
         again = engine.to_pyarrow(run("repurchases", repurchases.repurchases(interactions)))
+        unknown = int(engine.execute(raw.count())) - int(engine.execute(interactions.count()))
     tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
     tables["repurchases"] = _with_keys(again, items).select(REPURCHASES.names).cast(REPURCHASES).sort_by("key")
-    return tables, report(tables, events, known, "purchasing" if params is coview.PURCHASING else "browsing")
+    return tables, report(tables, unknown)
 
 
-def _neighbours(
-    run: Run, interactions: ibis.Table, texts: list[CatalogItem], params: coview.CoviewParams
-) -> dict[str, ibis.Table]:
+@contextmanager
+def engine_of(events: Events, until: datetime | None = None) -> Iterator[tuple[Any, ibis.Table]]:
+    """An engine within the limits of the settings, and the events (up to and with a moment) as a table of it."""
+    with open_engine(memory_limit=settings.TRAINING_MEMORY, threads=settings.TRAINING_THREADS) as engine:
+        raw = opened(engine, events)
+        yield engine, raw if until is None else raw.filter(raw.occurred_at <= _moment(until, raw))
+
+
+def _moment(moment: datetime, raw: ibis.Table) -> ibis.Scalar:
+    return ibis.literal(moment, raw.occurred_at.type())
+
+
+def opened(engine: Any, events: Events) -> ibis.Table:
+    """The events as a table of the engine; files are read as they are needed, never as a whole."""
+    if isinstance(events, pa.Table):
+        return ibis.memtable(events)
+    return engine.read_parquet(events / "*.parquet" if events.is_dir() else events)
+
+
+def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], choice: Choice) -> dict[str, ibis.Table]:
     """The tables of neighbour lists; what several of them share is computed once."""
-    viewed = run("coview", coview.coview(interactions, params))
-    combined = run("combinations", baskets.combinations(interactions))
-    together = run("baskets", baskets.rank_combinations(combined, baskets.PRODUCT_PAGE))
-    carts = run("carts", baskets.rank_combinations(combined, baskets.CART))
+    steps = run("sessions", sessions.numbered_sessions(interactions, choice.coview.sessions))
+    viewed = run("coview", coview.coview_of_sessions(steps, choice.coview))
+    combined = run("combinations", baskets.combinations(interactions, choice.single))
+    together = run("baskets", baskets.rank_combinations(combined, choice.single))
+    carts = run("carts", baskets.rank_combinations(combined, choice.cart))
     alike = run("content", content.similar(texts))
     cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
     similar = run("similar", alike.anti_join(cold, "item").union(cold))
     return {"coview": viewed, "baskets": together, "carts": carts, "similar": similar}
 
 
-def numbered(items: Sequence[ItemContent], events: pa.Table) -> pa.Table:
+def numbered(items: Sequence[ItemContent], events: ibis.Table) -> ibis.Table:
     """The events with the catalogue's numbers for item ids, as the algorithms' INTERACTIONS."""
     ids = pa.array([item.item_id for item in items], pa.string())
     numbers = pa.array([item.id for item in items], pa.int64())
-    item = numbers.take(pc.index_in(events["item_id"].combine_chunks(), value_set=ids))
-    table = events.drop_columns("item_id").append_column("item", item)
-    return table.filter(pc.is_valid(item)).select(INTERACTIONS.names).cast(INTERACTIONS.to_pyarrow())
+    catalogue = ibis.memtable(pa.table({"item_id": ids, "item": numbers}))
+    return events.inner_join(catalogue, "item_id").select(*INTERACTIONS.names).cast(INTERACTIONS)
 
 
-def visitors_of_items(items: Sequence[ItemContent], events: pa.Table) -> dict[int, int]:
+def visitors_of_items(items: Sequence[ItemContent], events: Events) -> dict[int, int]:
     """How many visitors wanted each item in the period of what is popular, by the catalogue's numbers."""
-    known = numbered(items, events)
-    known = known.filter(pc.is_in(known["type"], pa.array(POSITIVE_TYPES)))
-    if not known.num_rows:
-        return {}
-    since = pc.subtract(pc.max(known["occurred_at"]), pa.scalar(POPULAR_OVER))
-    recent = known.filter(pc.greater_equal(known["occurred_at"], since))
-    counted = recent.group_by("item").aggregate([("visitor", "count_distinct")])
-    return dict(zip(counted["item"].to_pylist(), counted["visitor_count_distinct"].to_pylist(), strict=True))
+    with engine_of(events) as (engine, raw):
+        recent = _last(numbered(items, raw), POPULAR_OVER)
+        counted = engine.to_pyarrow(popularity.visitors(recent).select("item", "count"))
+    return dict(zip(counted["item"].to_pylist(), counted["count"].to_pylist(), strict=True))
 
 
-def report(tables: dict[str, pa.Table], events: pa.Table, known: pa.Table, setting: str) -> Report:
-    """Sizes and settings, as `GET models` and the dashboard show them."""
+def report(tables: dict[str, pa.Table], unknown: int) -> Report:
+    """Sizes, as `GET models` and the dashboard show them; `unknown`: events of items nobody has."""
     return {
         "tables": {
             name: {"lists": pc.count_distinct(table["key"]).as_py(), "entries": table.num_rows}
             for name, table in tables.items()
         },
-        "coview_setting": setting,
-        "events_of_unknown_items": events.num_rows - known.num_rows,
+        "events_of_unknown_items": unknown,
     }
 
 
-def _runner(engine: Any, progress: Progress) -> Run:
+def runner(engine: Any, progress: Progress) -> Run:
     """Execute an expression once and keep its result under a name, for the expressions that build on it."""
 
     def run(name: str, expression: ibis.Table) -> ibis.Table:

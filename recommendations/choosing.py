@@ -7,9 +7,10 @@ better beyond chance, because the differences between good settings are smaller 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import ibis
+import msgspec
 
 from recommendations.algorithms import baskets, coview, returning, sessions
 from recommendations.algorithms.baskets import BasketParams
@@ -78,6 +79,19 @@ class Choice:
             "returns": self.serving.returns,
             "evidence": self.evidence,
         }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        chosen, returns = plain["chosen"], plain["returns"]
+        return cls(
+            coview=COVIEWS[chosen["coview"]] if "coview" in chosen else BROWSING,
+            single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),
+            cart=replace(baskets.CART, popularity_penalty=chosen["cart_penalty"]),
+            serving=msgspec.convert({"recency": chosen["recency"], "returns": returns}, ServingParameters),
+            names={name: chosen[name] for name in ("coview",) if name in chosen},
+            evidence=plain["evidence"],
+        )
 
 
 def choose(run: Run, interactions: ibis.Table) -> Choice:

@@ -1,23 +1,30 @@
-"""Trained tables on disk: durable, checksummed, versioned. Redis is filled from here and can be lost at any time.
+"""Trained tables where they last: checksummed, versioned. Redis is filled from here and can be lost at any time.
 
-`<store>/<slug>/<version>/` holds one Parquet file a table and `manifest.json` with their SHA-256 sums, written last.
+`<store>/<slug>/<version>/` holds one Parquet file a table and `manifest.json` with their SHA-256 sums, written last: a
+version exists once its manifest does. The store is a directory or wherever fsspec reaches. Beside a model's own tables
+lie those of its twin, the same model trained on nothing newer than `split_at`, by which later ones are judged.
 """
 
-import hashlib
 import json
-import os
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any, BinaryIO, Final, NamedTuple
 
+import msgspec
 import pyarrow as pa
 from django.conf import settings
 from pyarrow import parquet
 
+from recomengine.lib.errors import DomainError
+from recomengine.lib.stores import Folder
+from recommendations.types import USUAL, ServingParameters
 from tenants.types import TenantRef
 
 KEPT: Final = 3
+MANIFEST: Final = "manifest.json"
 SCHEMA: Final = pa.schema(
     [("key", pa.string()), ("item", pa.int64()), ("score", pa.float32()), ("count", pa.int64()), ("rank", pa.int64())]
 )
@@ -32,66 +39,126 @@ REPURCHASES: Final = pa.schema(
 """A row is an item that is bought again, under its id."""
 SCHEMAS: Final[Mapping[str, pa.Schema]] = {"repurchases": REPURCHASES}
 """Of the tables that are no lists."""
+Tables = Mapping[str, pa.Table]
+
+
+class Model(NamedTuple):
+    """A model's tables, and how to serve them."""
+
+    tables: Tables
+    serving: ServingParameters = USUAL
 
 
 class BrokenModel(Exception):
     """A stored version is incomplete or not what was written; train again."""
 
 
-def directory(tenant: TenantRef, version: str) -> Path:
-    return Path(settings.MODEL_STORE) / tenant.slug / version
+class Twin(NamedTuple):
+    """A model that has seen nothing after `split_at`."""
+
+    split_at: datetime
+    model: Model
 
 
-def save(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
-    """Write a version; it exists once its manifest does."""
-    home = directory(tenant, version)
-    home.mkdir(parents=True)
-    sums = {}
-    for name, table in tables.items():
-        path = home / f"{name}.parquet"
-        parquet.write_table(table, path, compression="zstd")
-        sums[name] = _sum(path)
-        _to_disk(path)
-    partial = home / "manifest.partial"
-    partial.write_text(json.dumps({"tables": sums}, indent=1))
-    _to_disk(partial)
-    partial.rename(home / "manifest.json")
+def folder(tenant: TenantRef, *version: str) -> Folder:
+    return Folder.at(str(settings.MODEL_STORE), tenant.slug, *version)
 
 
-def load(tenant: TenantRef, version: str) -> dict[str, pa.Table]:
-    """The tables of a version; raises BrokenModel if any byte differs from what was saved."""
-    home = directory(tenant, version)
-    try:
-        sums: dict[str, str] = json.loads((home / "manifest.json").read_text())["tables"]
-        if any(_sum(home / f"{name}.parquet") != wanted for name, wanted in sums.items()):
-            raise BrokenModel(f"{home}: a table's checksum is wrong.")
-    except FileNotFoundError as error:
-        raise BrokenModel(f"{home}: {error.filename} is missing.") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BrokenModel(f"{home}: the manifest is damaged.") from error
-    return {name: parquet.read_table(home / f"{name}.parquet", schema=SCHEMAS.get(name, SCHEMA)) for name in sums}
+def save(tenant: TenantRef, version: str, model: Model, twin: Twin | None = None) -> None:
+    """Write a version, anew if it was begun before; raises `model_store_unavailable` and leaves nothing then."""
+    home = folder(tenant, version)
+    with _reachable():
+        try:
+            manifest = _write(home, "", model)
+            if twin is not None:
+                manifest["twin"] = {"split_at": twin.split_at.isoformat(), **_write(home, "twin-", twin.model)}
+            home.write(MANIFEST, lambda file: file.write(json.dumps(manifest, indent=1).encode()))
+        except OSError:
+            with suppress(OSError):  # what was written only takes room
+                home.remove()
+            raise
 
 
-def prune(tenant: TenantRef, live: str) -> None:
-    """Remove all but the newest `KEPT` versions and the live one."""
-    versions = sorted(path.name for path in directory(tenant, "").iterdir())
-    for version in versions[:-KEPT]:
-        if version != live:
-            shutil.rmtree(directory(tenant, version))
+def load(tenant: TenantRef, version: str) -> Model:
+    """The model of a version; raises BrokenModel if any byte differs from what was saved."""
+    home = folder(tenant, version)
+    with _readable(home):
+        return _read(home, "", _manifest(home))
+
+
+def load_twin(tenant: TenantRef, version: str) -> Twin | None:
+    """A version's twin, None if it has none; raises BrokenModel as `load`."""
+    home = folder(tenant, version)
+    with _readable(home):
+        twin = _manifest(home).get("twin")
+        return twin and Twin(datetime.fromisoformat(twin["split_at"]), _read(home, "twin-", twin))
+
+
+def has(tenant: TenantRef, version: str) -> bool:
+    """Whether the version was written to its end, and is still kept."""
+    with _reachable():
+        return folder(tenant, version).has(MANIFEST)
+
+
+def prune(tenant: TenantRef, kept: Collection[str]) -> None:
+    """Remove all versions but the newest `KEPT` and those named."""
+    with _reachable():
+        for version in folder(tenant).names()[:-KEPT]:
+            if version not in kept:
+                folder(tenant, version).remove()
 
 
 def remove(tenant: TenantRef) -> None:
     """Remove every version of a tenant; there may be none."""
-    home = directory(tenant, "")
-    if home.exists():
-        shutil.rmtree(home)
+    with _reachable():
+        folder(tenant).remove()
 
 
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _write(home: Folder, prefix: str, model: Model) -> dict[str, Any]:
+    sums = {name: home.write(f"{prefix}{name}.parquet", partial(_fill, table)) for name, table in model.tables.items()}
+    return {"tables": sums, "serving": {"recency": model.serving.recency, "returns": model.serving.returns}}
 
 
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _fill(table: pa.Table, file: BinaryIO) -> None:
+    with parquet.ParquetWriter(file, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+
+
+def _manifest(home: Folder) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(home.read(MANIFEST))
+    return manifest
+
+
+def _read(home: Folder, prefix: str, manifest: Mapping[str, Any]) -> Model:
+    tables = {name: _table(home, f"{prefix}{name}.parquet", wanted) for name, wanted in manifest["tables"].items()}
+    return Model(tables, msgspec.convert(manifest.get("serving", {}), ServingParameters))
+
+
+def _table(home: Folder, name: str, wanted: str) -> pa.Table:
+    content = home.read(name)
+    if sha256(content).hexdigest() != wanted:
+        raise BrokenModel(f"{home.address}/{name} is not what was written: its SHA-256 differs.")
+    return parquet.read_table(pa.BufferReader(content), schema=SCHEMAS.get(name, SCHEMA))
+
+
+@contextmanager
+def _readable(home: Folder) -> Iterator[None]:
+    try:
+        with _reachable():
+            yield
+    except FileNotFoundError as error:
+        raise BrokenModel(f"{home.address} is not whole: {error}.") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BrokenModel(f"{home.address}: the manifest is damaged.") from error
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Say of a store that cannot be read or written that it is so; a file that is missing is another matter."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        detail = f"The model store at {settings.MODEL_STORE} cannot be read or written: {error}."
+        raise DomainError("model_store_unavailable", detail, retry_after=60) from error

@@ -1,19 +1,34 @@
 """Publishing a model: its tables go into Redis beside the live ones, then one pointer is flipped."""
 
-from collections.abc import Mapping
-
-import pyarrow as pa
+from redis.exceptions import OutOfMemoryError
 
 from recommendations import modelstore, runs, versions
+from recommendations.modelstore import Model
 from recommendations.packed_tables import packed
 from tenants.types import TenantRef
 
 
-def write(tenant: TenantRef, version: str, tables: Mapping[str, pa.Table]) -> None:
-    """Put a version's tables (in the model store's schema) beside the live ones; `versions.flip` makes them live."""
-    for name in versions.TABLES:
-        if name in tables:  # a version may be older than the table
-            versions.write_table(tenant, version, name, packed(name, tables[name]))
+class RedisFull(Exception):
+    """Redis has no room for another version; the live one is as it was."""
+
+
+def write(tenant: TenantRef, version: str, model: Model) -> None:
+    """Put a version's tables and parameters beside the live ones; `versions.flip` makes them live.
+
+    Raises RedisFull, and leaves nothing of the version then, unless it is the live one.
+    """
+    try:
+        for name in versions.TABLES:
+            if name in model.tables:  # a version may be older than the table
+                versions.write_table(tenant, version, name, packed(name, model.tables[name]))
+        versions.write_parameters(tenant, version, model.serving)
+    except OutOfMemoryError as error:
+        if not versions.is_live(tenant, version):
+            versions.discard(tenant, version)
+        raise RedisFull(
+            "Redis is full, so the model could not be published: give Redis more memory (maxmemory), as much again as "
+            "the models take. The model is kept; the next training publishes it without building it again."
+        ) from error
 
 
 def is_lost(tenant: TenantRef) -> bool:

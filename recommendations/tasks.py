@@ -1,36 +1,44 @@
 """Background work: training, and keeping Redis filled."""
 
+from typing import Final
+
 import structlog
 from celery import shared_task
 
 from recomengine.lib.errors import DomainError
-from recommendations import modelstore, queueing, restoring, training
+from recommendations import modelstore, queueing, restoring, scheduling, training
 from tenants import directory
 from tenants.types import TenantRef
 
+SECONDS: Final = 55 * 60  # less than the hour after which the queue would hand the task to another worker
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name=queueing.TRAIN)
-def train(slug: str) -> None:
+@shared_task(name=queueing.TRAIN, soft_time_limit=SECONDS, time_limit=SECONDS + 60)
+def train(slug: str, *, by_clock: bool = False) -> None:
     """Train one tenant; a training that is under way already is left to finish."""
+    tenant = directory.get(slug)
+    queueing.taken(tenant)
+    if scheduling.is_given_up(tenant) or (by_clock and not scheduling.is_due(tenant)):
+        log.info("training not due", tenant=slug)
+        return
     try:
-        training.train(directory.get(slug))
+        training.train(tenant, by_clock=by_clock)
     except DomainError as error:
         if error.code != "training_in_progress":
             raise
         log.info("training already under way", tenant=slug)
 
 
-@shared_task(name="recommendations.train_stale")
-def train_stale() -> None:
-    """Train every tenant that has new events."""
-    directory.for_each(_train_if_stale)
+@shared_task(name="recommendations.train_due")
+def train_due() -> None:
+    """Train every tenant whose turn it is."""
+    directory.for_each(_train_if_due)
 
 
-def _train_if_stale(tenant: TenantRef) -> None:
-    if training.is_stale(tenant):
-        queueing.train_later(tenant)
+def _train_if_due(tenant: TenantRef) -> None:
+    if scheduling.is_due(tenant):
+        queueing.train_by_clock(tenant)
 
 
 @shared_task(name="recommendations.restore_missing")

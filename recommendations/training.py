@@ -1,132 +1,226 @@
-"""Training a tenant: read events and catalogue → build every table → save → publish by one pointer.
+"""Training a tenant: stage after stage, each with its result on disk, until a version is published or held back.
 
-The steps follow one another in `train`; the algorithms are pure and live in `recommendations.algorithms`. One training
-of a tenant at a time, held by an advisory lock that ends with the process; what a killed one left is marked failed.
+One training of a tenant at a time, held by an advisory lock that ends with the process. A run that was killed, or that
+failed, is gone on with by the next training, at the first stage that is not complete, as long as it is young.
 """
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
-from django.db import transaction
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
-from catalog import popularity
 from catalog import reading as catalog
 from events import reading as events
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from recomengine.lib.postgres import held
-from recommendations import building, modelstore, publishing, runs, versions
+from recomengine.lib.postgres import held, is_held
+from recommendations import releasing, workdir
 from recommendations.building import Progress
 from recommendations.models import ModelRun
+from recommendations.publishing import RedisFull
+from recommendations.stages import STAGES, Training
 from tenants import tenancy
 from tenants.types import TenantRef
 
-WINDOW: Final = timedelta(days=396)
+RESUMABLE: Final = timedelta(hours=1)
+"""How old what was read may be for a run to be gone on with."""
+ATTEMPTS: Final = 3
+Status = ModelRun.Status
 log = structlog.get_logger(__name__)
 
 
-def train(tenant: TenantRef, progress: Progress = lambda _: None) -> ModelRun:
-    """Train every strategy on what the tenant has sent so far and publish the result.
+class Overtaken(Exception):
+    """Another process has taken the run over; this one's lock was lost, with the database's connection."""
 
-    `progress` is told what is being done. Raises `training_in_progress` if one is under way. On any other failure the
-    run says why and the live version stays.
+
+def train(
+    tenant: TenantRef, progress: Progress = lambda _: None, *, by_clock: bool = False, force: bool = False
+) -> ModelRun:
+    """Train every strategy on what the tenant has sent so far; publish it, or hold it back and say why.
+
+    `progress` is told what is being done. `by_clock`: nobody asked, so that a version somebody went back to stays.
+    `force`: publish even what the gate would hold back. Raises `training_in_progress` if one is under way. On any other
+    failure the run says why and the live version stays.
     """
     with _alone(tenant), tenancy.use(tenant):
-        ModelRun.objects.filter(status=ModelRun.Status.RUNNING).update(
-            status=ModelRun.Status.FAILED, error="The process that trained it ended.", finished_at=clock.now()
-        )
-        run = ModelRun.objects.create(version=f"{clock.now():%Y%m%dT%H%M%S%f}")
+        workdir.sweep()
+        run = _taken_over(tenant) or ModelRun.objects.create(version=f"{clock.now():%Y%m%dT%H%M%S%f}")
+        training = Training(tenant, run, workdir.of(tenant, run.version, run.attempts), progress)
         try:
-            _run(tenant, run, progress)
+            _run(training, by_clock=by_clock, force=force)
         except Exception as error:
-            run.status, run.error, run.finished_at = (
-                ModelRun.Status.FAILED,
-                f"{type(error).__name__}: {error}",
-                clock.now(),
-            )
-            run.save()
-            log.exception("training failed", tenant=tenant.slug, version=run.version)
+            _fail(training, error)
             raise
+        training.work.remove()
         return run
 
 
-def _run(tenant: TenantRef, run: ModelRun, progress: Progress) -> None:
-    seconds: dict[str, float] = {}
-    progress("reading")
-    with _stage(run, "reading", seconds):
-        data = read(tenant)
-        run.events, run.items = data.interactions.num_rows, len(data.items)
-        run.data_from, run.data_to = data.span
-    with _stage(run, "building", seconds):
-        tables, report = building.build(data.items, data.interactions, progress)
-    with _stage(run, "saving", seconds):
-        modelstore.save(tenant, run.version, tables)
-        live = runs.live(tenant)
-        modelstore.prune(tenant, live.version if live else run.version)
-    with _stage(run, "publishing", seconds):
-        publishing.write(tenant, run.version, tables)
-        popularity.replace(tenant, building.visitors_of_items(data.items, data.interactions))
-    run.report = {**report, "seconds": seconds}
-    _finish(tenant, run)
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a training reads: the catalogue and the item lines of events."""
-
-    items: list[catalog.ItemContent]
-    interactions: pa.Table
-
-    @property
-    def span(self) -> tuple[datetime | None, datetime | None]:
-        if not self.interactions.num_rows:
-            return None, None
-        ends: dict[str, Any] = pc.min_max(self.interactions["occurred_at"]).as_py()
-        return ends["min"], ends["max"]
-
-
-def read(tenant: TenantRef) -> Data:
-    """The tenant's catalogue and its events of the training window."""
-    return Data(catalog.contents(tenant), events.interactions(tenant, clock.now() - WINDOW))
+def is_under_way(tenant: TenantRef) -> bool:
+    """Whether a process is training the tenant now."""
+    return is_held(_lock(tenant))
 
 
 def is_stale(tenant: TenantRef) -> bool:
-    """Whether events have come in since the last published training began."""
-    run = runs.live(tenant)
-    return events.any_since(tenant, run.started_at if run else None)
+    """Whether events or items have come in since the last training that reached its end began."""
+    with tenancy.use(tenant):
+        run = ModelRun.objects.filter(status__in=ModelRun.WITH_MODEL).order_by("-id").first()
+    since = run.started_at if run else None
+    return events.any_since(tenant, since) or catalog.any_since(tenant, since)
 
 
-def _finish(tenant: TenantRef, run: ModelRun) -> None:
-    """Record the run as the published one and flip the pointer; if that cannot be flipped, nothing is recorded."""
-    with transaction.atomic():
-        ModelRun.objects.filter(status=ModelRun.Status.PUBLISHED).update(status=ModelRun.Status.SUPERSEDED)
-        run.status, run.stage, run.finished_at = ModelRun.Status.PUBLISHED, "", clock.now()
+def _taken_over(tenant: TenantRef) -> ModelRun | None:
+    """The run that is not at its end, if it can be gone on with; what is too old for that is marked failed."""
+    run = ModelRun.objects.order_by("-id").first()
+    left = ModelRun.objects.filter(status=Status.RUNNING)
+    if run is not None and run.status in (Status.RUNNING, Status.FAILED) and _is_resumable(tenant, run):
+        left = left.exclude(pk=run.pk)
+        run.status, run.error, run.finished_at = Status.RUNNING, "", None
+        run.attempts, run.attempted_at = run.attempts + 1, clock.now()
         run.save()
-        versions.flip(tenant, run.version)
-    log.info("model published", tenant=tenant.slug, version=run.version, events=run.events, **run.report["seconds"])
+        log.info("training gone on with", tenant=tenant.slug, version=run.version, attempt=run.attempts)
+    else:
+        run = None
+    for each in left:
+        workdir.of(tenant, each.version).remove()
+    left.update(status=Status.FAILED, error="The process that trained it ended.", finished_at=clock.now())
+    return run
 
 
-@contextmanager
-def _stage(run: ModelRun, name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Say which stage the run is in, and how long it took."""
-    run.stage = name
-    run.save()
+def _is_resumable(tenant: TenantRef, run: ModelRun) -> bool:
+    is_young = clock.now() - run.started_at < RESUMABLE
+    return is_young and run.attempts < ATTEMPTS and workdir.of(tenant, run.version).has("reading")
+
+
+def _run(training: Training, *, by_clock: bool, force: bool) -> None:
+    for done, name in enumerate(STAGES):
+        if name == "publishing":
+            training.run.decision = _decided(training, by_clock=by_clock, force=force)
+            if not training.run.decision["publish"]:
+                return _hold_back(training)
+        if not training.work.has(name):
+            _record(training, stage=name, doing="", progress=round(100 * done / len(STAGES)))
+            _do(training, name)
+    return _publish(training, by_clock=by_clock, force=force)
+
+
+def _do(training: Training, name: str) -> None:
+    """One stage: what it found goes into the run's row before its folder says that it is complete."""
+    training.progress(name)
     began = time.perf_counter()
-    yield
-    seconds[name] = round(time.perf_counter() - began, 2)
+    with training.work.writing(name) as folder:
+        STAGES[name](_told(training), folder)
+        training.run.seconds[name] = round(time.perf_counter() - began, 2)
+        _record(training)
+
+
+def _told(training: Training) -> Training:
+    """The same, with the table that is being built noted in the run's row as well."""
+
+    def progress(doing: str) -> None:
+        training.progress(doing)
+        _record(training, doing=doing)
+
+    return Training(training.tenant, training.run, training.work, progress)
+
+
+_STAGES_WRITE: Final = (
+    "stage", "doing", "progress", "events", "items", "data_from", "data_to", "split_at", "quality", "parameters",
+    "decision", "seconds", "report",
+)  # fmt: skip
+
+
+def _record(training: Training, **changes: Any) -> None:
+    """Write what is known of the run; raises Overtaken if it is no longer this process's."""
+    run = training.run
+    for name, value in changes.items():
+        setattr(run, name, value)
+    values = {name: getattr(run, name) for name in _STAGES_WRITE}
+    if not _mine(run).update(**values):
+        raise Overtaken(f"Version {run.version} is trained by another process by now.")
+
+
+def _mine(run: ModelRun) -> Any:
+    return ModelRun.objects.filter(pk=run.pk, status=Status.RUNNING, attempts=run.attempts)
+
+
+def _decided(training: Training, *, by_clock: bool, force: bool) -> dict[str, Any]:
+    """The gate's decision, unless people decided something else about what is live."""
+    decision: dict[str, Any] = training.run.decision
+    live = releasing.live_run()
+    if force:
+        return {**decision, "publish": True}
+    if by_clock and live is not None and live.is_pinned:
+        text = (
+            f"Not published: somebody went back to version {live.version}, so trainings by the clock publish nothing "
+            "until a person publishes a version or asks for a training."
+        )
+        return {**decision, "publish": False, "code": "pinned", "text": text}
+    if decision["live"] != (live and live.version):
+        text = "Not published: the live version was changed by hand meanwhile, so the two were not compared."
+        return {**decision, "publish": False, "code": "live_changed", "text": text}
+    return decision
+
+
+def _hold_back(training: Training) -> None:
+    run = training.run
+    run.status, run.finished_at = Status.HELD_BACK, clock.now()
+    _record(training, stage="", doing="", progress=100)
+    _mine(run).update(status=run.status, finished_at=run.finished_at)
+    log.warning("model held back", tenant=training.tenant.slug, version=run.version, reason=run.decision["text"])
+
+
+def _publish(training: Training, *, by_clock: bool, force: bool) -> None:
+    """Record the run as the published one and flip the pointer, if nobody changed what is live since the decision."""
+    run = training.run
+    with releasing.one_at_a_time(training.tenant):
+        run.decision = _decided(training, by_clock=by_clock, force=force)
+        if not run.decision["publish"]:
+            return _hold_back(training)
+        _record(training)
+        releasing.release(training.tenant, run)
+    return None
+
+
+def _fail(training: Training, error: Exception) -> None:
+    """Say in the run's row why it failed; while the database is away the next training finds it as if it was killed."""
+    run = training.run
+    log.exception("training failed", tenant=training.tenant.slug, version=run.version, stage=run.stage)
+    if _is_full(error):
+        training.work.remove()  # it would keep every other training from working
+    try:
+        _mine(run).update(status=Status.FAILED, error=_sentence(error), finished_at=clock.now(), seconds=run.seconds)
+    except (OperationalError, InterfaceError):
+        log.warning("failure not recorded", tenant=training.tenant.slug, version=run.version)
+    run.status = Status.FAILED
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RedisFull | DomainError):
+        return str(error)
+    if _is_full(error):
+        return f"The disk is full on which trainings work ({Path(settings.TRAINING_DIR)}); make room there. {error}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _lock(tenant: TenantRef) -> str:
+    return f"train:{tenant.slug}"
 
 
 @contextmanager
 def _alone(tenant: TenantRef) -> Iterator[None]:
     """Hold the tenant's training lock for the block; the lock dies with the process."""
-    with held(f"train:{tenant.slug}") as is_alone:
+    with held(_lock(tenant)) as is_alone:
         if not is_alone:
             raise DomainError("training_in_progress")
         yield

@@ -49,15 +49,23 @@ def write_parameters(tenant: TenantRef, version: str, parameters: ServingParamet
 
 
 def flip(tenant: TenantRef, version: str) -> None:
-    """Make a version live; requests under way finish on the old one, which then expires."""
+    """Make a version live, in one step; requests under way finish on the old one, which then expires."""
     client = redis.client()
-    for table in _KEPT:
-        client.persist(table_key(tenant.slug, version, table))
     before = redis.text(client.hget(live_key(tenant.slug), "model"))
-    client.hset(live_key(tenant.slug), "model", version)
-    if before is not None and before != version:
+    with client.pipeline(transaction=True) as step:
         for table in _KEPT:
-            client.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
+            step.persist(table_key(tenant.slug, version, table))
+        step.hset(live_key(tenant.slug), "model", version)
+        if before is not None and before != version:
+            for table in _KEPT:
+                step.expire(table_key(tenant.slug, before, table), SUPERSEDED_KEPT)
+        step.execute()
+
+
+def discard(tenant: TenantRef, version: str) -> None:
+    """Remove what was written of a version that is not live."""
+    names = [table_key(tenant.slug, version, table) for table in _KEPT]
+    redis.client().unlink(*names, *(f"{name}:partial" for name in names))
 
 
 def is_live(tenant: TenantRef, version: str) -> bool:

@@ -27,6 +27,7 @@ origin_validator = RegexValidator(
     "An origin is a scheme and a host, and a port if it is not the usual one: https://shop.example",
 )
 
+LEAST_TRAINING_EVERY, MOST_TRAINING_EVERY = 10, 10_080  # a week
 event_type_validator = RegexValidator(
     r"^[a-z][a-z0-9_]{0,31}\Z", "A type of event is 1 to 32 lower-case letters, digits and underscores after a letter."
 )
@@ -50,6 +51,13 @@ def timezones() -> frozenset[str]:
 def validate_timezone(name: str) -> None:
     if name not in timezones():
         raise ValidationError("Use a name of the IANA time zone database, e.g. Europe/Berlin.", code="invalid")
+
+
+def validate_training_every(minutes: int) -> None:
+    if minutes and not LEAST_TRAINING_EVERY <= minutes <= MOST_TRAINING_EVERY:
+        raise ValidationError(
+            f"From {LEAST_TRAINING_EVERY} to {MOST_TRAINING_EVERY} minutes, or 0 for none by the clock.", code="invalid"
+        )
 
 
 def origins_field() -> "ArrayField[Any, Any]":
@@ -109,6 +117,12 @@ class Tenant(TenantMixin):
         validators=[validate_event_types],
         help_text="Types of events beside the built-in ones.",
     )
+    training_every = models.PositiveSmallIntegerField(
+        default=60,
+        db_default=60,
+        validators=[validate_training_every],
+        help_text="Minutes between trainings of the recommendations, if there is new data; 0: only when asked for.",
+    )
     created_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -124,7 +138,7 @@ class Tenant(TenantMixin):
     def ref(self) -> TenantRef:
         return TenantRef(
             self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale, self.plan,
-            self.event_retention_days, tuple(self.event_types),
+            self.event_retention_days, tuple(self.event_types), self.training_every,
         )  # fmt: skip
 
 

@@ -72,6 +72,7 @@ class TenantRef:
     plan: str = "scale"
     retention_days: int = 396
     event_types: tuple[str, ...] = ()
+    training_every: int = 60  # minutes; 0: only when asked for
 
 
 @dataclass(frozen=True, slots=True)

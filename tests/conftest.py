@@ -57,7 +57,8 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.REDIS_URL = _redis_database(settings.REDIS_URL, 1 + int(worker) % 15)
     settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
     settings.CELERY_BROKER_URL = current_app.conf.broker_url = broker(settings.REDIS_URL)
-    settings.MODEL_STORE = Path(tmp_path_factory.mktemp("models"))
+    settings.MODEL_STORE = str(tmp_path_factory.mktemp("models"))
+    settings.TRAINING_DIR = str(tmp_path_factory.mktemp("training"))
     settings.IMPORT_STORE = Path(tmp_path_factory.mktemp("imports"))
     settings.EVENT_ARCHIVE = str(tmp_path_factory.mktemp("archive"))
     redis.client.cache_clear()

@@ -18,7 +18,9 @@ from events import models as events
 from events.importing.kind import FILES
 from events.models import Erasure
 from recomengine.lib import clock
-from recommendations import training
+from recommendations import modelstore, training, versions
+from recommendations.models import ModelRun
+from recommendations.modelstore import Model
 from tenants import changing, schemas, tenancy, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.types import SCOPES, KeyType, Role, Scope, TenantRef
@@ -37,6 +39,7 @@ SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
 WAITING, FAILED = "7001", "7003"  # imports of shop A
 ERASURE = "7005"  # an erasure of shop A
+LIVE = f"live-{MARK}"  # a model version of shop A
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,10 @@ TABLE: dict[str, list[Call]] = {
     ],
     "models": [Call("GET", "models", READ, others=200)],
     "models/train": [Call("POST", "models/train", WRITE, others=202)],
+    "models/schedule": [Call("GET", "models/schedule", READ, others=200)],
+    "models/<str:version>": [Call("GET", f"models/{MARK}", READ)],
+    "models/<str:version>/publish": [Call("POST", f"models/{MARK}/publish", WRITE)],
+    "models/<str:version>/rollback": [Call("POST", f"models/{LIVE}/rollback", WRITE, thing=LIVE)],
     "widgets/config": [Call("GET", "widgets/config", RECOMMEND, others=200)],
     "tenants": [
         Call("GET", "tenants", READ, others=200, suspended=True),
@@ -238,6 +245,11 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         events.Import.objects.create(pk=WAITING, filename=MARK, format="csv")
         past = events.Import.objects.create(pk=FAILED, filename=MARK, format="csv", status="failed", rejected=1)
         events.RejectedRow.objects.create(import_run=past, line=2, code="invalid", message=MARK, item_id=MARK)
+        ModelRun.objects.create(version="before", status=ModelRun.Status.SUPERSEDED)
+        ModelRun.objects.create(version=LIVE, status=ModelRun.Status.PUBLISHED)
+        ModelRun.objects.create(version=MARK, status=ModelRun.Status.HELD_BACK)
+    for version in ("before", LIVE, MARK):
+        modelstore.save(tenant_a, version, Model(dict.fromkeys(versions.TABLES, modelstore.SCHEMA.empty_table())))
     with FILES.incoming(tenant_a) as (file, keep):
         file.write(PAST)
         keep(past.pk)

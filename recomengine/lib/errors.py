@@ -53,6 +53,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "internal_error": (500, "Something went wrong on our side"),
     "store_unavailable": (503, "The event store is away; try again"),
     "archive_unavailable": (503, "The archive of events cannot be read or written"),
+    "model_store_unavailable": (503, "The model store cannot be read or written"),
     "mail_unavailable": (503, "The mail server is away; try again"),
     "overloaded": (503, "The server is busy; try again"),
 }

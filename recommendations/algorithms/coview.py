@@ -74,13 +74,12 @@ def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING) -> ib
     """
     weighted = _with_weight(steps, params.half_life_days)
     pairs = both_ways(_pairs(weighted, params))
-    sizes, total = _sizes(weighted), _decayed_sessions(weighted)
-    anchors = sizes.select(item="item", size_i="size")
-    others = sizes.select(neighbour="item", size_j="size")
-    sized = pairs.inner_join(anchors, "item").inner_join(others, "neighbour").cross_join(total)
-    static = sized.size_i**-params.anchor_penalty * (1 + sized.total / sized.size_i).ln()
-    score = static * sized.weight * sized.size_j**-params.popularity_penalty
-    return rank_neighbours(sized.select("item", "neighbour", "count", score=score), params.k)
+    factors = _factors(weighted, params)
+    anchors = factors.select("item", "of_anchor")
+    others = factors.select("of_neighbour", neighbour="item")
+    joined = pairs.inner_join(anchors, "item").inner_join(others, "neighbour")
+    score = joined.of_anchor * joined.weight * joined.of_neighbour
+    return rank_neighbours(joined.select("item", "neighbour", "count", score=score), params.k)
 
 
 def _with_weight(steps: ibis.Table, half_life_days: float) -> ibis.Table:
@@ -90,8 +89,14 @@ def _with_weight(steps: ibis.Table, half_life_days: float) -> ibis.Table:
     )
 
 
-def _sizes(weighted: ibis.Table) -> ibis.Table:
-    return weighted.group_by("item").agg(size=weighted.weight.sum())
+def _factors(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
+    """What an item's size does to a score, as the anchor and as the neighbour: once an item, as pairs are many more."""
+    sized = weighted.group_by("item").agg(size=weighted.weight.sum()).cross_join(_decayed_sessions(weighted))
+    return sized.select(
+        "item",
+        of_anchor=sized.size**-params.anchor_penalty * (1 + sized.total / sized.size).ln(),
+        of_neighbour=sized.size**-params.popularity_penalty,
+    )
 
 
 def _decayed_sessions(weighted: ibis.Table) -> ibis.Table:

@@ -7,6 +7,7 @@ from typing import Final
 import ibis
 
 from events.interest import EVENT_WEIGHTS
+from recommendations.algorithms.hashing import hashed
 from recommendations.algorithms.ranking import rank_items
 
 
@@ -29,12 +30,19 @@ def popular(
     score = Σ_visitors min(cap, Σ weight), so that no single visitor makes an item popular. `count`: distinct visitors.
     The caller limits the period by filtering the interactions.
     """
+    return rank_items(visitors(interactions, params, weights), params.k)
+
+
+def visitors(
+    interactions: ibis.Table, params: PopularParams = POPULAR, weights: Mapping[str, float] = EVENT_WEIGHTS
+) -> ibis.Table:
+    """Score and distinct visitors (`count`) of every item, unordered."""
     weighted = _weighted(interactions, weights)
-    per_visitor = weighted.group_by("item", "visitor").agg(score=weighted.weight.sum())
+    per_visitor = weighted.group_by("item", "who").agg(score=weighted.weight.sum())
     capped = ibis.least(per_visitor.score, params.visitor_cap)
-    return rank_items(per_visitor.group_by("item").agg(score=capped.sum(), count=per_visitor.count()), params.k)
+    return per_visitor.group_by("item").agg(score=capped.sum(), count=per_visitor.count())
 
 
 def _weighted(interactions: ibis.Table, weights: Mapping[str, float]) -> ibis.Table:
     known = interactions.filter(interactions.type.isin(tuple(weights)), interactions.visitor.notnull())
-    return known.select("item", "visitor", "occurred_at", weight=known.type.cases(*weights.items(), else_=0.0))
+    return known.select("item", who=hashed(known.visitor), weight=known.type.cases(*weights.items(), else_=0.0))

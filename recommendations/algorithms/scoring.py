@@ -35,30 +35,62 @@ def merge(
     ValueError if the lengths differ or the rows are not whole.
     """
     lengths = [len(packed or b"") // ENTRY.itemsize for packed, _ in zip(lists, weights, strict=True)]
-    entries = np.frombuffer(b"".join(packed for packed in lists if packed), ENTRY)
+    entries = np.frombuffer(b"".join([packed for packed in lists if packed]), ENTRY)
     if not len(entries):
         return []
-    anchors = np.repeat(np.arange(len(weights)), lengths)
-    by_item = entries["item"].argsort(kind="stable")
-    items, parts = entries["item"][by_item], (np.asarray(weights)[anchors] * entries["score"])[by_item]
-    starts = np.flatnonzero(np.concatenate(([True], items[1:] != items[:-1])))
-    totals = np.add.reduceat(parts, starts)
-    # Items ascend, so a stable sort gives ties to the smaller one.
-    best = (-totals).argsort(kind="stable")[: limit + len(exclude)]
-    largest = by_item[_largest(parts, starts)[best]]
-    rows = zip(
-        items[starts[best]].tolist(),
-        totals[best].tolist(),
-        anchors[largest].tolist(),
-        entries["count"][largest].tolist(),
-        strict=True,
-    )
-    return [Scored._make(row) for row in rows if row[0] not in exclude][:limit]
+    items, by_item = _sorted(entries["item"])
+    parts = (np.repeat(weights, lengths) * entries["score"])[by_item]
+    edges = _edges(items)
+    totals = np.add.reduceat(parts, edges[:-1])
+    best = _best(totals, limit + len(exclude))
+    kept = [n for n, item in enumerate(items[edges[best]].tolist()) if item not in exclude][:limit]
+    return _explained(best[kept], items, totals, parts, edges, by_item, entries["count"], lengths)
 
 
-def _largest(parts: NDArray[Any], starts: NDArray[Any]) -> NDArray[Any]:
-    """Position of the first largest part of each group."""
-    lengths = np.diff(starts, append=len(parts))
-    is_largest = np.flatnonzero(parts == np.repeat(np.maximum.reduceat(parts, starts), lengths))
-    positions: NDArray[Any] = is_largest[is_largest.searchsorted(starts)]
-    return positions
+def _sorted(items: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The items in order, and where each was; equal ones stay in order."""
+    # Sorting item and place as one number takes a quarter of the time of a stable argsort.
+    keys = items.astype(np.uint64) << np.uint64(32) | np.arange(len(items), dtype=np.uint64)
+    keys.sort()
+    return keys >> np.uint64(32), (keys & np.uint64(0xFFFF_FFFF)).view(np.int64)
+
+
+def _edges(items: NDArray[Any]) -> NDArray[Any]:
+    """Where each group of equal items begins, and where the last one ends."""
+    is_edge = np.ones(len(items) + 1, bool)
+    np.not_equal(items[1:], items[:-1], out=is_edge[1:-1])
+    edges: NDArray[Any] = is_edge.nonzero()[0]
+    return edges
+
+
+def _best(totals: NDArray[Any], count: int) -> NDArray[Any]:
+    """Places of the largest, best first; of equal ones the first ones."""
+    candidates = np.arange(len(totals))
+    if 0 < count < len(totals):
+        least = np.partition(totals, -count)[-count]
+        candidates = (totals >= least).nonzero()[0]
+    # Candidates ascend, so a stable sort keeps equal ones in order.
+    best: NDArray[Any] = candidates[(-totals[candidates]).argsort(kind="stable")[:count]]
+    return best
+
+
+def _explained(
+    best: NDArray[Any],
+    items: NDArray[Any],
+    totals: NDArray[Any],
+    parts: NDArray[Any],
+    edges: NDArray[Any],
+    by_item: NDArray[Any],
+    counts: NDArray[Any],
+    lengths: Sequence[int],
+) -> list[Scored]:
+    """The few that are left, with the first largest part of each."""
+    firsts, ends = edges[best].tolist(), edges[best + 1].tolist()
+    largest = [
+        first if end - first == 1 else first + int(parts[first:end].argmax())
+        for first, end in zip(firsts, ends, strict=True)
+    ]
+    places = by_item[largest]
+    anchors = np.cumsum(lengths).searchsorted(places, "right")
+    rows = zip(items[firsts].tolist(), totals[best].tolist(), anchors.tolist(), counts[places].tolist(), strict=True)
+    return [Scored._make(row) for row in rows]

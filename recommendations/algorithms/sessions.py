@@ -5,10 +5,12 @@ from typing import Any, Final
 
 import ibis
 
+from recommendations.algorithms.hashing import hashed
 from recommendations.algorithms.types import POSITIVE_TYPES, SESSION_EVENTS
 
 SCATTER_PRIME: Final = 2_147_483_647
 SCATTER_FACTOR: Final = 1_327_217_885
+MOST_UNITS: Final = 1_000_000_000  # of a line; more make no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,9 @@ def sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.
 
 
 def numbered_sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.Table:
-    """The same with numbers for sessions, several times faster to work with.
-
-    A number is a hash of 64 bits: of a hundred million sessions, one pair in some thousand logs would meet.
-    """
+    """The same with numbers (`hashing`) instead of names for sessions: several times faster to work with."""
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
-    return _capped(_whole(_split(_at_moments(_events(positive)), params.gap_minutes)), params)
+    return _capped(_whole(_split(_at_moments(_events(positive), params.gap_minutes))), params)
 
 
 def _events(positive: ibis.Table) -> ibis.Table:
@@ -65,37 +64,35 @@ def _events(positive: ibis.Table) -> ibis.Table:
     events = ibis.union(single, ordered)
     return events.select(
         "item",
-        visit=_hashed(events.visitor + "\t" + events.session.fill_null("")),
+        visit=hashed(events.visitor + "\t" + events.session.fill_null("")),
         named=events.session.notnull(),
         moment="occurred_at",
         units=events.quantity.fill_null(1),
     )
 
 
-def _hashed(text: ibis.Value) -> ibis.Value:
-    """64 bits, also on engines whose `hash` has 32 (ids are printable, so what is put before stands in none)."""
-    return text.hash() ^ ((ibis.literal("\t") + text).hash() & 0x7FFF_FFFF) << 32
-
-
-def _at_moments(events: ibis.Table) -> ibis.Table:
-    """Each item once a moment, the moments of a visit numbered (`place`) and the one before known."""
+def _at_moments(events: ibis.Table, gap_minutes: int) -> ibis.Table:
+    """Each item once a moment, the moments of a visit numbered (`place`); 1 in `starts` where one follows a pause."""
     in_time = ibis.window(group_by="visit", order_by=["moment", "item"])
     alike = ibis.range_window(group_by="visit", order_by=["moment", "item"], preceding=0, following=0)
     # Sorting is what windows cost; these share one sort, and so do those of each function below.
     seen = events.mutate(
-        units=events.units.sum().over(alike),
+        sold=events.units.sum().over(alike),
         last_moment=events.moment.lag().over(in_time),
         last_item=events.item.lag().over(in_time),
         place=ibis.dense_rank().over(ibis.window(group_by="visit", order_by="moment")),
     )
     repeated = (seen.moment == seen.last_moment) & (seen.item == seen.last_item)
-    return seen.filter(~repeated.fill_null(False)).drop("last_item")
+    pause = seen.moment.epoch_seconds() - seen.last_moment.epoch_seconds()
+    starts = (~seen.named & (pause > gap_minutes * 60)).fill_null(False).cast("int8")
+    # Sums are as wide as the engine likes, and everything that is sorted goes to disk when there is much of it.
+    units = seen.sold.clip(-MOST_UNITS, MOST_UNITS).cast("int32")
+    kept = seen.filter(~repeated.fill_null(False))
+    return kept.select("visit", "item", "moment", units=units, starts=starts, place=seen.place.cast("int32"))
 
 
-def _split(steps: ibis.Table, gap_minutes: int) -> ibis.Table:
+def _split(timed: ibis.Table) -> ibis.Table:
     """Give every step the number of its session, and drop those whose item was there at the moment before."""
-    pause = steps.moment.epoch_seconds() - steps.last_moment.epoch_seconds()
-    timed = steps.mutate(starts=(~steps.named & (pause > gap_minutes * 60)).fill_null(False).ifelse(1, 0))
     # Frames by range: steps of the same moment all see the one among them that follows the pause.
     numbered = timed.mutate(
         number=timed.starts.sum().over(_moments(preceding=None, following=0)),
@@ -103,7 +100,7 @@ def _split(steps: ibis.Table, gap_minutes: int) -> ibis.Table:
         before=timed.item.collect().over(_moments(preceding=(1, 1))),
     )
     again = (numbered.first == 0) & numbered.before.contains(numbered.item).fill_null(False)
-    session = numbered.visit ^ (numbered.number * SCATTER_FACTOR)
+    session = numbered.visit ^ (numbered.number.cast("int32").cast("int64") * SCATTER_FACTOR)
     return numbered.filter(~again).select("item", "units", "moment", "place", session=session)
 
 
@@ -123,7 +120,10 @@ def _whole(steps: ibis.Table) -> ibis.Table:
         steps_after=ibis.rank().over(by_moment),
         row=ibis.row_number().over(ibis.window(group_by="session", order_by=newest_first)),
     )
-    return counted.filter(counted.length > 1)
+    whole = counted.filter(counted.length > 1)
+    return whole.select(
+        "session", "item", "ended_at", "steps_after", row=whole.row.cast("int32"), position=-whole.moments_after
+    )
 
 
 def _capped(steps: ibis.Table, params: SessionParams) -> ibis.Table:
@@ -131,7 +131,7 @@ def _capped(steps: ibis.Table, params: SessionParams) -> ibis.Table:
     kept = steps.filter(steps.row - steps.steps_after < params.max_at_once)
     in_order = ibis.window(group_by="session", order_by="row")
     last = kept.mutate(back=ibis.row_number().over(in_order)).filter(ibis._.back < params.max_events)
-    return last.select("session", "item", "ended_at", position=-last.moments_after).select(*SESSION_EVENTS.names)
+    return last.select(*SESSION_EVENTS.names)
 
 
 def _scattered(steps: ibis.Table) -> ibis.Value:

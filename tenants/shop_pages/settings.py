@@ -14,12 +14,15 @@ from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from tenants import changing, members, people, quotas
 from tenants.dashboard import SESSION_KEY, PageRequest, Shop, actor_of, person_of, row_of, shop_page
-from tenants.models import Tenant, Usage
+from tenants.models import MOST_TRAINING_EVERY, Tenant, Usage
 from tenants.plans import PLANS
 from tenants.shop_pages.forms import OriginsField, ShopForm, TypesField, zones
 from tenants.types import BUILT_IN_EVENT_TYPES, Scope
 
-FIELDS = ("name", "currency", "timezone", "locale", "allowed_origins", "event_retention_days", "event_types")
+FIELDS = (
+    "name", "currency", "timezone", "locale", "allowed_origins", "event_retention_days", "event_types",
+    "training_every",
+)  # fmt: skip
 MONTHS_SHOWN = 12
 
 
@@ -69,6 +72,15 @@ class SettingsForm(BasicsForm):
         required=False,
         label="Own types of events",
         help_text=f"One a line, e.g. wishlist. Every shop has {', '.join(BUILT_IN_EVENT_TYPES)}.",
+    )
+    training_every = forms.IntegerField(
+        label="Train recommendations every",
+        min_value=0,
+        max_value=MOST_TRAINING_EVERY,
+        initial=60,
+        validators=_validators("training_every"),
+        error_messages={"invalid": "Enter a whole number of minutes from 10 to 10,080, or 0."},
+        help_text="In minutes, 10 to 10,080, when there is new data. 0: only when somebody asks for it.",
     )
 
 

@@ -25,6 +25,7 @@ SETTINGS = {
     "allowed_origins": "https://mugs.example/",
     "event_retention_days": "90",
     "event_types": "wishlist\nnewsletter_sign_up",
+    "training_every": "120",
 }
 NEW = {"name": "Café Müller", "slug": "", "currency": "EUR", "timezone": "Europe/Berlin", "locale": "de"}
 
@@ -60,6 +61,7 @@ def test_saved_settings_hold_and_are_recorded(owner: Client, tenant_a: TenantRef
     assert (saved.currency, saved.timezone, saved.locale) == ("GBP", "Europe/London", "en-GB")
     assert saved.allowed_origins == ["https://mugs.example"]
     assert (saved.event_retention_days, saved.event_types) == (90, ["wishlist", "newsletter_sign_up"])
+    assert saved.training_every == 120
     assert "view, click, impression" in page
     assert "\nwishlist\nnewsletter_sign_up</textarea>" in page
     entry = AuditEntry.objects.filter(action="tenant.edited").latest("pk")
@@ -80,6 +82,7 @@ def test_saved_settings_hold_and_are_recorded(owner: Client, tenant_a: TenantRef
         ({"allowed_origins": "https://" + "x" * 300}, "at most 200 characters"),
         ({"event_retention_days": "29"}, "greater than or equal to 30"),
         ({"event_retention_days": "3661"}, "less than or equal to 3660"),
+        ({"training_every": "5"}, "whole number of minutes from 10"),
         ({"event_retention_days": ""}, "This field is required"),
         ({"event_types": "Wish List"}, "is no type. A type of event is 1 to 32"),
         ({"event_types": "view"}, "is a built-in type"),

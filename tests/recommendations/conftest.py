@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pytest
 from django.db import connection
+from pyarrow import parquet
 
 from recommendations import building, training
 from tenants.types import TenantRef
@@ -67,7 +68,7 @@ EVENTS: Final[Sequence[dict[str, Any]]] = [
 
 @pytest.fixture(autouse=True)
 def own_model_store(settings: Any, tmp_path: Path) -> None:
-    settings.MODEL_STORE = tmp_path / "models"
+    settings.MODEL_STORE, settings.TRAINING_DIR = str(tmp_path / "models"), str(tmp_path / "training")
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Build the same model once for all tests: the tables depend on items and events alone."""
     build = building.build
 
-    def remembered(items: Sequence[Any], events: pa.Table, *more: Any) -> Any:
+    def remembered(items: Sequence[Any], events: Path, *more: Any) -> Any:
         for known_items, known_events, built in _BUILT:
             if known_items == list(items) and known_events == contents(events):
                 return built
@@ -85,8 +86,9 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "build", remembered)
 
 
-def contents(events: pa.Table) -> list[Any]:
-    return sorted(events.to_pylist(), key=repr)
+def contents(events: Path | pa.Table) -> list[Any]:
+    table = parquet.read_table(events) if isinstance(events, Path) else events
+    return sorted(table.to_pylist(), key=repr)
 
 
 @pytest.fixture

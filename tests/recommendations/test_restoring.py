@@ -1,5 +1,6 @@
 """Redis can be lost at any moment: everything comes back from PostgreSQL and the model store."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def test_one_shop_that_cannot_be_restored_keeps_no_other_from_it(
 def test_a_broken_model_is_trained_anew(whole: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
     queued: list[Any] = []
     monkeypatch.setattr(current_app, "send_task", lambda name, args, **_: queued.append((name, args)))
-    [manifest] = modelstore.directory(tenant_a, "").glob("*/manifest.json")
+    [manifest] = Path(modelstore.folder(tenant_a).path).glob("*/manifest.json")
     manifest.write_text("{}")
     redis.client().flushdb()
     tasks.restore_missing()

@@ -12,16 +12,18 @@ from celery import current_app
 from django.db import connection
 
 from catalog.models import Item
-from catalog.reading import count
+from catalog.reading import contents, count
 from events import reading
-from recomengine.lib import naming, redis
+from recomengine.lib import clock, naming, redis
 from recomengine.lib.errors import DomainError
-from recommendations import building, modelstore, publishing, runs, tasks, training, versions
+from recommendations import building, modelstore, publishing, runs, stages, tasks, training, versions
 from recommendations.models import ModelRun
+from recommendations.modelstore import Model
+from recommendations.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
-from tests.events.test_posting import VIEW, ago, send
+from tests.events.test_posting import VIEW, send
 from tests.recommendations.conftest import EVENTS, ITEMS, ids, notice, slate
 
 Status = ModelRun.Status
@@ -60,7 +62,10 @@ def test_a_run_says_what_it_read_and_built(shop: Api) -> None:
     assert (run["data_from"][:19], run["data_to"][:19]) == (times[0][:19], times[-1][:19])
     assert set(run["report"]["tables"]) == set(versions.TABLES)
     assert run["report"]["tables"]["lists"]["lists"] == 1
-    assert set(run["report"]["seconds"]) == {"reading", "building", "saving", "publishing"}
+    assert [stage["name"] for stage in run["stages"]] == list(STAGES)
+    assert run["progress"] == {"percent": 100, "doing": ""}
+    assert (run["attempts"], run["split_at"], run["quality"]) == (1, None, [])
+    assert run["decision"]["code"] == "too_few_to_judge"
     assert run["version"] == slate(shop)["model_version"]
 
 
@@ -125,21 +130,21 @@ def test_versions_are_kept_on_disk_for_a_while(shop: Api, tenant_a: TenantRef, s
     kept = sorted(path.name for path in Path(settings.MODEL_STORE, tenant_a.slug).iterdir())
     assert len(kept) == modelstore.KEPT
     assert kept[-1] == last
-    assert set(modelstore.load(tenant_a, last)) == set(versions.TABLES)
+    assert set(modelstore.load(tenant_a, last).tables) == set(versions.TABLES)
 
 
 def test_the_live_version_is_never_pruned(shop: Api, tenant_a: TenantRef) -> None:
     live = slate(shop)["model_version"]
     for n in range(modelstore.KEPT + 2):
-        modelstore.save(tenant_a, f"3{n}", {})
-    modelstore.prune(tenant_a, live)
+        modelstore.save(tenant_a, f"3{n}", Model({}))
+    modelstore.prune(tenant_a, {live})
     assert modelstore.load(tenant_a, live)
 
 
 # --- A run that fails -----------------------------------------------------------------------------------------------
 
-STAGES = {
-    "reading": (reading, "interactions"),
+BREAKABLE = {
+    "reading": (reading, "write_interactions"),
     "building": (building, "build"),
     "saving": (modelstore, "save"),
     "publishing": (versions, "write_table"),
@@ -147,13 +152,13 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", BREAKABLE)
 def test_a_failed_run_says_why_and_leaves_the_live_version(
     shop: Api, tenant_a: TenantRef, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = slate(shop, item_id="mug", placement="pdp")
     with monkeypatch.context() as patched:
-        patched.setattr(*STAGES[stage], fail)
+        patched.setattr(*BREAKABLE[stage], fail)
         with pytest.raises(Broken):
             training.train(tenant_a)
     notice(shop)
@@ -264,18 +269,6 @@ def test_a_request_while_the_queue_is_away_says_so(filled: Api, monkeypatch: pyt
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_only_shops_with_new_events_are_trained_by_the_clock(
-    shop: Api, api_b: Api, tenant_a: TenantRef, tenant_b: TenantRef, queued: list[Any]
-) -> None:
-    tasks.train_stale()
-    assert queued == []
-    send(api_b, VIEW)
-    tasks.train_stale()
-    send(shop, VIEW | {"occurred_at": ago(days=30)})  # late, but new to us
-    tasks.train_stale()
-    assert [args for _, args in queued] == [["shop-b"], ["shop-a"], ["shop-b"]]
-
-
 def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
     api_a: Api, api_b: Api, queued: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +279,7 @@ def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
         return is_stale(tenant) if tenant.slug == "shop-b" else fail()
 
     monkeypatch.setattr(training, "is_stale", stale)
-    tasks.train_stale()
+    tasks.train_due()  # shop A has never been trained, so it is its turn as well
     assert queued == [("recommendations.train", ["shop-b"])]
 
 
@@ -295,9 +288,9 @@ def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
 
 def test_a_stored_model_comes_back_as_it_was(shop: Api, tenant_a: TenantRef) -> None:
     version = slate(shop)["model_version"]
-    data = training.read(tenant_a)
-    built, _ = building.build(data.items, data.interactions)
-    loaded = modelstore.load(tenant_a, version)
+    lines = reading.interactions(tenant_a, clock.now() - stages.WINDOW)
+    built, _ = building.build(contents(tenant_a), lines)
+    loaded = modelstore.load(tenant_a, version).tables
     assert {name: table.num_rows for name, table in loaded.items()} == {n: t.num_rows for n, t in built.items()}
     assert all(table.schema == modelstore.SCHEMAS.get(name, modelstore.SCHEMA) for name, table in loaded.items())
     assert count(tenant_a) == len(ITEMS)
@@ -322,7 +315,7 @@ DAMAGE: dict[str, Any] = {
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_model_is_said_to_be_broken(shop: Api, tenant_a: TenantRef, damage: Any) -> None:
     version = slate(shop)["model_version"]
-    damage(modelstore.directory(tenant_a, version))
+    damage(Path(modelstore.folder(tenant_a, version).path))
     with pytest.raises(modelstore.BrokenModel, match=version):
         modelstore.load(tenant_a, version)
     live = runs.live(tenant_a)

@@ -17,6 +17,7 @@ from imports.storing import Files
 from recomengine.lib import clock, redis
 from recomengine.lib.commands import OperatorCommand
 from recommendations import modelstore
+from recommendations.modelstore import Model
 from tenants import changing, keys, live, schemas, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, Usage, User
 from tenants.provisioning import create_tenant
@@ -165,8 +166,8 @@ def test_a_tenant_is_suspended_deleted_and_brought_back(monkeypatch: pytest.Monk
 
 def test_purging_destroys_all_of_a_tenant_but_its_audit_log(gift_shop: Tenant, tenant_b: TenantRef) -> None:
     new_key(gift_shop.ref)
-    modelstore.directory(gift_shop.ref, "v1").mkdir(parents=True)
-    modelstore.directory(tenant_b, "v1").mkdir(parents=True)
+    modelstore.save(gift_shop.ref, "v1", Model({}))
+    modelstore.save(tenant_b, "v1", Model({}))
     for shop in (gift_shop.ref, tenant_b):
         Files().home(shop).mkdir(parents=True, exist_ok=True)
         Files().path(shop, 1).write_bytes(b"x")
@@ -181,8 +182,8 @@ def test_purging_destroys_all_of_a_tenant_but_its_audit_log(gift_shop: Tenant, t
     assert not Tenant.objects.filter(slug="gift-shop").exists()
     assert not schema_exists("t_gift_shop")
     assert list(redis.client().scan_iter(match="{gift-shop}:*")) == []
-    assert not modelstore.directory(gift_shop.ref, "").exists()
-    assert modelstore.directory(tenant_b, "v1").exists()
+    assert not modelstore.has(gift_shop.ref, "v1")
+    assert modelstore.has(tenant_b, "v1")
     assert (Files().home(gift_shop.ref).exists(), Files().path(tenant_b, 1).exists()) == (False, True)
     assert redis.client().exists(live.live_key("shop-b"))
     assert last_entry("tenant.purged").object_id == "gift-shop"
@@ -195,7 +196,7 @@ def test_a_purge_that_was_interrupted_is_finished_by_the_next(
     gift_shop: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changing.delete_tenant(gift_shop)
-    modelstore.directory(gift_shop.ref, "v1").mkdir(parents=True)
+    modelstore.save(gift_shop.ref, "v1", Model({}))
     monkeypatch.setattr(schemas, "drop", interrupt)
     with pytest.raises(KeyboardInterrupt):
         text("purge_tenants", "--grace-days", "0")

@@ -9,7 +9,7 @@ from events import archive
 from imports import storing
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
-from recommendations import modelstore
+from recommendations import modelstore, workdir
 from tenants import actors
 from tenants.changing import GRACE, purge_tenant, purgeable
 from tenants.types import TenantRef
@@ -43,5 +43,6 @@ class Command(OperatorCommand):
 
 def _remove_files(tenant: TenantRef) -> None:
     modelstore.remove(tenant)
+    workdir.remove(tenant)
     storing.remove(tenant)
     archive.remove(tenant)

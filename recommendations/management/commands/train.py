@@ -10,16 +10,20 @@ from tenants import directory
 
 
 class Command(OperatorCommand):
-    help = "Train tenants on what they have sent and publish the models, in this process."
-    examples = ("", "gift-shop", "gift-shop home-goods --json")
+    help = "Train tenants on what they have sent and publish the models, unless they are worse, in this process."
+    examples = ("", "gift-shop", "gift-shop home-goods --json", "gift-shop --force")
 
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", nargs="*", help="slugs (default: every active tenant)")
+        parser.add_argument("--force", action="store_true", help="publish what the gate would hold back, too")
 
-    def run(self, *, tenant: list[str], **_: Any) -> list[dict[str, Any]]:
+    def run(self, *, tenant: list[str], force: bool, **_: Any) -> list[dict[str, Any]]:
         chosen = [directory.get(slug) for slug in tenant] or directory.active()
-        runs = [(ref.slug, training.train(ref)) for ref in chosen]
+        runs = [(ref.slug, training.train(ref, force=force)) for ref in chosen]
         return [
-            {"tenant": slug, "version": run.version, "events": run.events, "items": run.items, **run.report["seconds"]}
+            {
+                "tenant": slug, "version": run.version, "status": run.status, "events": run.events, "items": run.items,
+                **run.seconds, "decision": run.decision["text"],
+            }
             for slug, run in runs
-        ]
+        ]  # fmt: skip

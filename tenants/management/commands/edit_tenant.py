@@ -20,6 +20,7 @@ class Command(OperatorCommand):
         "gift-shop --origin https://gifts.example --origin https://www.gifts.example",
         "gift-shop --no-origins --requires-second-factor",
         "gift-shop --event-retention-days 90 --event-type wishlist --event-type newsletter",
+        "gift-shop --training-every 120",
     )
 
     def add_own_arguments(self, parser: CommandParser) -> None:
@@ -39,6 +40,12 @@ class Command(OperatorCommand):
             help="a type of event of its own, which replaces those it has; may be repeated",
         )  # fmt: skip
         parser.add_argument("--no-event-types", action="store_const", const=[], dest="event_types", help="none")
+        parser.add_argument(
+            "--training-every",
+            type=int,
+            metavar="MINUTES",
+            help="train so often, if there is new data; 0: by hand only",
+        )
 
     def run(self, *, tenant: str, **options: Any) -> dict[str, Any]:
         changes = given(options, *BY_STAFF)

@@ -1,0 +1,180 @@
+"""Who is trained when by the clock: as often as the shop says, if there is something new, later after failures."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import connection
+
+from recomengine.lib import clock
+from recomengine.lib.postgres import held
+from recommendations import scheduling, tasks, training
+from recommendations.models import ModelRun
+from tenants import tenancy
+from tenants.models import Tenant
+from tenants.types import TenantRef
+from tests.api import Api
+from tests.events.test_posting import VIEW, ago, send
+
+Status = ModelRun.Status
+MANY = scheduling.FEW_EVENTS
+Later = Callable[..., None]
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tenants whose training was asked for."""
+    sent: list[str] = []
+    monkeypatch.setattr(current_app, "send_task", lambda _, args, **__: sent.append(args[0]))
+    return sent
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Move the clock on."""
+    real = clock.now
+
+    def move(**by: float) -> None:
+        ahead = timedelta(**by)
+        monkeypatch.setattr(clock, "now", lambda: real() + ahead)
+
+    return move
+
+
+def every(tenant: TenantRef, minutes: int) -> TenantRef:
+    Tenant.objects.filter(slug=tenant.slug).update(training_every=minutes)
+    return Tenant.objects.get(slug=tenant.slug).ref
+
+
+def ran(tenant: TenantRef, status: str = Status.PUBLISHED, minutes_ago: float = 0, **fields: Any) -> ModelRun:
+    at = clock.now() - timedelta(minutes=minutes_ago)
+    with tenancy.use(tenant):
+        values = {"started_at": at, "attempted_at": at, "finished_at": at, "events": MANY} | fields
+        return ModelRun.objects.create(version=f"v{ModelRun.objects.count()}", status=status, **values)
+
+
+def test_a_shop_is_trained_once_there_is_something_to_learn(
+    api_a: Api, tenant_a: TenantRef, tenant_b: TenantRef, queued: list[str]
+) -> None:
+    tasks.train_due()
+    assert queued == []
+    api_a.post("catalog/items", {"item_id": "x", "title": "X"})  # content alone is enough to begin with
+    tasks.train_due()
+    assert queued == ["shop-a"]
+    tasks.train_due()
+    assert queued == ["shop-a"]  # it waits for a worker already
+
+
+@pytest.mark.parametrize("what", ["an event", "a late event", "an item"])
+def test_what_is_new_is_learnt_when_its_turn_comes(
+    api_a: Api, tenant_a: TenantRef, later: Later, queued: list[str], what: str
+) -> None:
+    ran(tenant_a)
+    later(minutes=61)
+    tasks.train_due()
+    assert queued == []
+    if what == "an item":
+        api_a.post("catalog/items", {"item_id": "x", "title": "X"})
+    else:
+        send(api_a, VIEW | ({"occurred_at": ago(days=30)} if what == "a late event" else {}))
+    tasks.train_due()
+    assert queued == ["shop-a"]
+
+
+def test_a_shop_has_its_turn_as_often_as_it_says(api_a: Api, tenant_a: TenantRef, later: Later) -> None:
+    ran(tenant_a)
+    send(api_a, VIEW)
+    for minutes in (10, 60, 1440):
+        tenant, began = every(tenant_a, minutes), clock.now()
+        planned = scheduling.schedule(tenant).next_at
+        assert planned is not None
+        assert began < planned <= began + timedelta(minutes=minutes)
+        assert not scheduling.is_due(tenant)
+    later(minutes=1441)
+    assert scheduling.is_due(every(tenant_a, 1440))
+    assert scheduling.schedule(every(tenant_a, 0)).next_at is None
+    assert not scheduling.is_due(every(tenant_a, 0))
+
+
+def test_turns_of_different_shops_are_spread_over_the_hour() -> None:
+    after, hour = datetime.fromisoformat("2026-11-24T00:00Z"), timedelta(hours=1)
+    shops = [TenantRef(f"shop-{n}", f"t_{n}", "", "EUR") for n in range(300)]
+    turns = [scheduling._slot(shop, after, hour) for shop in shops]
+    quarters = [sum((turn - after) // timedelta(minutes=15) == n for turn in turns) for n in range(4)]
+    assert min(quarters) > 40
+    assert [scheduling._slot(shop, turn, hour) - turn for shop, turn in zip(shops, turns, strict=True)] == [hour] * 300
+
+
+def test_a_shop_with_few_events_learns_from_the_next_ones_soon(
+    api_a: Api, tenant_a: TenantRef, later: Later, queued: list[str]
+) -> None:
+    ran(tenant_a, events=MANY - 1)
+    send(api_a, VIEW)
+    later(minutes=6)
+    tasks.train_due()
+    assert queued == ["shop-a"]
+
+
+@pytest.mark.parametrize(("failures", "minutes"), [(1, 5), (2, 10), (5, 80), (20, 1440)])
+def test_a_shop_that_fails_is_tried_again_and_again_later(
+    api_a: Api, tenant_a: TenantRef, failures: int, minutes: int
+) -> None:
+    send(api_a, VIEW)
+    for _ in range(failures):
+        ran(tenant_a, Status.FAILED, minutes_ago=minutes - 1)
+    assert not scheduling.is_due(tenant_a)
+    assert scheduling.schedule(tenant_a).failures == failures
+    with tenancy.use(tenant_a):
+        ModelRun.objects.update(finished_at=clock.now() - timedelta(minutes=minutes + 1))
+    assert scheduling.is_due(tenant_a)
+
+
+def test_a_run_that_nobody_works_on_is_gone_on_with_at_once(api_a: Api, tenant_a: TenantRef, queued: list[str]) -> None:
+    ran(tenant_a, Status.RUNNING, finished_at=None)
+    with held(training._lock(tenant_a)):
+        tasks.train_due()
+        assert queued == []
+    tasks.train_due()
+    assert queued == ["shop-a"]
+
+
+def test_what_ends_its_process_each_time_waits_even_if_the_queue_brings_it_again(
+    api_a: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("it was tried again"))
+    ran(tenant_a, Status.RUNNING, attempts=training.ATTEMPTS, finished_at=None)
+    tasks.train("shop-a")
+    tasks.train("shop-a", by_clock=True)
+    with tenancy.use(tenant_a):
+        ModelRun.objects.update(attempted_at=clock.now() - timedelta(hours=1))
+    with pytest.raises(pytest.fail.Exception, match="tried again"):
+        tasks.train("shop-a")
+
+
+def test_a_training_that_is_no_longer_due_is_left(api_a: Api, tenant_a: TenantRef, queued: list[str]) -> None:
+    send(api_a, VIEW)
+    tasks.train_due()
+    ran(tenant_a)
+    tasks.train("shop-a", by_clock=True)
+    with tenancy.use(tenant_a):
+        assert ModelRun.objects.count() == 1
+
+
+def test_the_schedule_is_shown_and_changed_by_the_api(edge: Any, api_a: Api, tenant_a: TenantRef) -> None:
+    ran(tenant_a)
+    shown = api_a.get("models/schedule").json
+    assert (shown["every"], shown["has_new_data"], shown["is_under_way"], shown["failures"]) == (60, False, False, 0)
+    assert datetime.fromisoformat(shown["next_at"]) > clock.now()
+    every(tenant_a, 0)
+    assert Api(edge, api_a.key).get("tenants/shop-a").json["training_every"] == 0
+
+
+def test_a_training_under_way_is_not_asked_for_again(api_a: Api, tenant_a: TenantRef, queued: list[str]) -> None:
+    with held(training._lock(tenant_a)):
+        answer = api_a.post("models/train")
+    assert (answer.status, answer.json["code"]) == (409, "training_in_progress")
+    assert api_a.post("models/train").status == 202
+    assert queued == ["shop-a"]
+    assert connection.schema_name == "public"

@@ -1,0 +1,265 @@
+"""Trainings that are killed, lose their servers or their room: the live version stays, and the next one goes on."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.db import InterfaceError, OperationalError, connection
+
+from recomengine.lib import naming, postgres, redis
+from recomengine.lib.errors import DomainError
+from recommendations import building, modelstore, publishing, training, versions, workdir
+from recommendations.models import ModelRun
+from recommendations.stages import STAGES
+from tenants import tenancy
+from tenants.types import TenantRef
+from tests.api import Api
+from tests.recommendations.conftest import ids, notice, order, slate
+
+Status = ModelRun.Status
+
+
+def environment() -> dict[str, str]:
+    """The test's own servers, for a process of its own."""
+    params = connection.get_connection_params()
+    names = {"dbname": "dbname", "user": "user", "password": "password", "host": "host", "port": "port"}
+    url = " ".join(f"{name}='{params[key]}'" for name, key in names.items() if params.get(key))
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "REDIS_URL": project.REDIS_URL,
+        "RECOMENGINE_MODEL_STORE": str(project.MODEL_STORE),
+        "RECOMENGINE_TRAINING_DIR": str(project.TRAINING_DIR),
+        "DJANGO_SETTINGS_MODULE": "recomengine.settings",
+    }
+
+
+def answers(api: Api) -> Any:
+    notice(api)
+    return slate(api, placement="pdp", item_id="mug") | {"recommendation_id": ""}
+
+
+def runs(tenant: TenantRef) -> list[ModelRun]:
+    with tenancy.use(tenant):
+        return list(ModelRun.objects.order_by("id"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [*STAGES, "flipping"])
+def test_a_killed_training_changes_nothing_and_is_gone_on_with(shop: Api, tenant_a: TenantRef, stage: str) -> None:
+    before = answers(shop)
+    command = [sys.executable, "-m", "tests.recommendations.killed", tenant_a.slug, stage]
+    done = subprocess.run(command, env=environment(), capture_output=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    assert answers(shop) == before
+    [_, killed] = runs(tenant_a)
+    assert killed.status == Status.RUNNING
+    complete = [name for name in STAGES if workdir.of(tenant_a, killed.version).has(name)]
+    assert complete == list(STAGES)[: list(STAGES).index(stage) if stage in STAGES else None]
+    run = training.train(tenant_a)
+    assert run.status == Status.PUBLISHED
+    assert (run.version == killed.version) == (stage != "reading")  # nothing to go on with
+    assert answers(shop) == before | {"model_version": run.version}
+    assert not list(Path(project.TRAINING_DIR).glob("*/*"))
+
+
+def test_what_was_read_too_long_ago_is_read_again(
+    shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "build", broken_off)
+        with pytest.raises(SystemError):
+            training.train(tenant_a)
+    with tenancy.use(tenant_a):
+        ModelRun.objects.filter(status=Status.FAILED).update(started_at="2026-01-01T00:00Z")
+    run = training.train(tenant_a)
+    assert (run.attempts, run.status) == (1, Status.PUBLISHED)
+    assert [each.status for each in runs(tenant_a)] == [Status.SUPERSEDED, Status.FAILED, Status.PUBLISHED]
+
+
+def test_what_fails_again_and_again_begins_anew(
+    shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "build", broken_off)
+    for _ in range(training.ATTEMPTS + 1):
+        with pytest.raises(SystemError):
+            training.train(tenant_a)
+    assert [each.attempts for each in runs(tenant_a)] == [1, training.ATTEMPTS, 1]
+
+
+def broken_off(*_: Any, **__: Any) -> Any:
+    raise SystemError("broken off")
+
+
+@contextmanager
+def full_redis() -> Iterator[None]:
+    client = redis.client()
+    client.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
+def test_redis_is_full(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the writing of tables is done while it is full, since other tests use the same server."""
+    before, write = answers(shop), versions.write_table
+
+    def write_full(*arguments: Any) -> int:
+        with full_redis():
+            return write(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(versions, "write_table", write_full)
+        with pytest.raises(publishing.RedisFull):
+            training.train(tenant_a)
+    failed = runs(tenant_a)[-1]
+    assert (failed.status, failed.stage) == (Status.FAILED, "publishing")
+    assert failed.error.startswith("Redis is full")
+    assert not redis.client().keys(naming.key(tenant_a.slug, "m", failed.version, "*"))
+    assert answers(shop) == before
+    monkeypatch.setattr(building, "build", broken_off)  # it is not built again
+    run = training.train(tenant_a)
+    assert (run.version, run.status, run.attempts) == (failed.version, Status.PUBLISHED, 2)
+
+
+def no_room(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_disk_of_the_work_is_full(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = answers(shop)
+    with monkeypatch.context() as patched:
+        patched.setattr(workdir.parquet, "write_table", no_room)
+        with pytest.raises(OSError, match="No space"):
+            training.train(tenant_a)
+    failed = runs(tenant_a)[-1]
+    assert failed.error.startswith("The disk is full on which trainings work")
+    assert not list(Path(project.TRAINING_DIR).glob("*/*"))
+    assert answers(shop) == before
+    assert training.train(tenant_a).status == Status.PUBLISHED
+
+
+@pytest.mark.slow
+def test_small_disks_are_full(shop: Api, tenant_a: TenantRef, settings: Any, tmp_path: Path) -> None:
+    """Real file systems of a few kilobytes, under the work and under the store."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only Linux's root can mount a small file system")
+    before = answers(shop)
+    for name in ("TRAINING_DIR", "MODEL_STORE"):
+        usual, small = getattr(settings, name), tmp_path / name
+        small.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(small)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("a small file system cannot be mounted here")
+        try:
+            setattr(settings, name, str(small))
+            with pytest.raises((OSError, DomainError), match=r"space|full"):
+                training.train(tenant_a)
+            assert not [path for path in small.rglob("*") if path.is_file()]
+        finally:
+            setattr(settings, name, usual)
+            subprocess.run(["umount", "--lazy", str(small)], check=True)
+        assert answers(shop) == before
+    assert training.train(tenant_a).status == Status.PUBLISHED
+
+
+_MINE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND (pid = %s OR pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'))
+"""
+
+
+def test_the_database_goes_away_and_comes_back(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the training's connections, that of the lock too."""
+    before, build = answers(shop), building.build
+
+    def lose(*arguments: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [mine] = cursor.fetchone()
+        with postgres.connect(autocommit=True) as other:
+            other.execute(_MINE, [mine])
+        return build(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "build", lose)
+        with pytest.raises((OperationalError, InterfaceError)):
+            training.train(tenant_a)
+    connection.close()
+    connection.set_schema_to_public()
+    assert answers(shop) == before
+    run = training.train(tenant_a)
+    assert (run.status, run.attempts) == (Status.PUBLISHED, 2)
+
+
+def test_a_process_that_was_overtaken_writes_nothing(
+    shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock went with the database's connection, and another process has taken the run over."""
+    before, build = answers(shop), building.build
+
+    def overtaken(*arguments: Any) -> Any:
+        with tenancy.use(tenant_a):
+            ModelRun.objects.filter(status=Status.RUNNING).update(attempts=2)
+        return build(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "build", overtaken)
+        with pytest.raises(training.Overtaken):
+            training.train(tenant_a)
+    assert runs(tenant_a)[-1].status == Status.RUNNING
+    assert answers(shop) == before
+
+
+def test_the_store_is_away(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = answers(shop)
+    with monkeypatch.context() as patched:
+        patched.setattr(modelstore, "_fill", no_room)
+        with pytest.raises(DomainError) as refused:
+            training.train(tenant_a)
+    failed = runs(tenant_a)[-1]
+    assert refused.value.code == "model_store_unavailable"
+    assert failed.error.startswith("The model store at ")
+    assert not modelstore.has(tenant_a, failed.version)
+    assert answers(shop) == before
+    assert training.train(tenant_a).version == failed.version
+
+
+# --- Little, or strange, to learn from ------------------------------------------------------------------------------
+
+
+def test_one_order(api_a: Api, tenant_a: TenantRef) -> None:
+    notice(api_a)
+    api_a.post("catalog/items/batch", {"items": [{"item_id": name, "title": name} for name in ("tea", "pot")]})
+    api_a.post("events/batch", {"events": [order(1, "tea", "pot", days=1)]})
+    assert training.train(tenant_a).status == Status.PUBLISHED
+    notice(api_a)
+    assert set(ids(slate(api_a, strategy="popular"))) == {"tea", "pot"}
+
+
+def test_all_at_one_moment(filled: Api, tenant_a: TenantRef) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {tenant_a.schema}.events_event WHERE type <> 'view'")
+        cursor.execute(f"UPDATE {tenant_a.schema}.events_event SET occurred_at = date_trunc('month', now())")
+    run = training.train(tenant_a)
+    assert (run.status, run.split_at) == (Status.PUBLISHED, None)
+
+
+def test_items_that_were_deleted_since(shop: Api, tenant_a: TenantRef) -> None:
+    shop.call("DELETE", "catalog/items/cup")
+    notice(shop)
+    assert "cup" not in ids(slate(shop, item_id="mug", placement="pdp"))
+    run = training.train(tenant_a)
+    assert run.report["events_of_unknown_items"] == 11
+    assert "cup" not in str(modelstore.load(tenant_a, run.version).tables["coview"]["key"].to_pylist())
