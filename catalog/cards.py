@@ -120,21 +120,22 @@ def _put(pipeline: Pipeline, key: str, values: dict[str, Any], names: Iterable[s
 
 def _note_new(tenant: TenantRef, found: Sequence[Row], ids: set[int]) -> None:
     """Have the newest items say what is stored of these."""
-    name, client = newest_key(tenant.slug), redis.client()
+    name, client, now = newest_key(tenant.slug), redis.client(), clock.now()
+    seconds = int(now.timestamp())
     since = {str(item.pk): new_since(item) for item in found}
     if since:
         client.zadd(name, since)
     gone = [str(pk) for pk in ids if str(pk) not in since]
-    if gone and client.zrem(name, *gone) and client.zcard(name) < NEWEST // 2:
-        client.zadd(name, _newest())  # so many are gone that older ones have their turn
-    to_come = client.zcount(name, f"({int(clock.now().timestamp())}", "+inf")
+    if gone and client.zrem(name, *gone) and client.zcount(name, "-inf", seconds) < NEWEST // 2:
+        client.zadd(name, _newest(now))  # so many are gone that older ones have their turn
+    to_come = client.zcount(name, f"({seconds}", "+inf")
     client.zremrangebyrank(name, 0, -int(to_come) - NEWEST - 1)
 
 
-def _newest() -> dict[str, int]:
-    """The newest items of the catalogue, and since when they are."""
+def _newest(now: datetime) -> dict[str, int]:
+    """The newest items of the catalogue that are published, and since when they are."""
     came = Coalesce("published_at", "created_at")
-    rows = Item.objects.order_by(came.desc(), "pk").values_list("pk", came)[:NEWEST]
+    rows = Item.objects.alias(came=came).filter(came__lte=now).order_by("-came", "pk").values_list("pk", came)[:NEWEST]
     return {str(pk): int(at.timestamp()) for pk, at in rows}
 
 

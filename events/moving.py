@@ -99,20 +99,30 @@ local function add_up(state, field, landmark, trend, interest, most)
     redis.call('HSET', state, field, told.landmark)
     ahead = 0
   end
+  local is_longer = false
   for n = 1, #interest, 2 do
-    redis.call('ZINCRBY', trend, interest[n] * 2 ^ ahead, interest[n + 1])
+    local added = interest[n] * 2 ^ ahead
+    if tonumber(redis.call('ZINCRBY', trend, added, interest[n + 1])) == added then is_longer = true end
   end
-  if redis.call('ZCARD', trend) > 2 * most then
+  if is_longer and redis.call('ZCARD', trend) > 2 * most then
     redis.call('ZREMRANGEBYRANK', trend, 0, -most - 1)
   end
 end
-local function known(state, field)
-  local landmark = redis.call('HGET', state, field)
-  if not landmark and (field == 'landmark' or redis.call('HLEN', state) < told.categories) then
-    redis.call('HSET', state, field, told.landmark)
-    return told.landmark
+local function landmarks_of(state, categories)
+  local fields, found = {}, {}
+  for category in pairs(categories) do fields[#fields + 1] = told.category_prefix .. category end
+  for from = 1, #fields, 1000 do
+    local to = math.min(from + 999, #fields)
+    for n, landmark in ipairs(redis.call('HMGET', state, unpack(fields, from, to))) do
+      local field = fields[from + n - 1]
+      if not landmark and redis.call('HLEN', state) < told.categories then
+        redis.call('HSET', state, field, told.landmark)
+        landmark = told.landmark
+      end
+      found[field] = landmark
+    end
   end
-  return landmark
+  return found
 end
 local function raise(suffix, categories)
   local state, trend = prefix .. 'trending' .. suffix, prefix .. 'trend' .. suffix
@@ -122,12 +132,17 @@ local function raise(suffix, categories)
     redis.call('HSET', state, 'late', 1)
     return
   end
-  add_up(state, 'landmark', landmark or known(state, 'landmark'), trend, told.interest, told.trend)
+  if not landmark then
+    redis.call('HSET', state, 'landmark', told.landmark)
+    landmark = told.landmark
+  end
+  add_up(state, 'landmark', landmark, trend, told.interest, told.trend)
+  local landmarks = landmarks_of(state, categories)
   for category, interest in pairs(categories) do
     local field = told.category_prefix .. category
-    local its_landmark, its_trend = known(state, field), trend .. ':' .. field
-    if its_landmark then
-      add_up(state, field, its_landmark, its_trend, interest, told.category)
+    local its_trend = trend .. ':' .. field
+    if landmarks[field] then
+      add_up(state, field, landmarks[field], its_trend, interest, told.category)
       if suffix ~= '' then redis.call('PEXPIREAT', its_trend, redis.call('PEXPIRETIME', state)) end
     end
   end

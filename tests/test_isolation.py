@@ -33,6 +33,7 @@ KEY_ID = "0123456789ab"  # a key of shop A, named like that
 EVENT = {"type": "view", "visitor_id": MARK, "item_id": MARK}
 ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
+STRATEGY = {"name": f"Name {MARK}", "parts": [{"strategy": "popular"}]}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
@@ -158,7 +159,15 @@ TABLE: dict[str, list[Call]] = {
         Call("PATCH", f"placements/{MARK}", WRITE, {"name": "changed"}),
         Call("DELETE", f"placements/{MARK}", WRITE),
     ],
-    "strategies": [Call("GET", "strategies", READ, others=200)],
+    "strategies": [
+        Call("GET", "strategies", READ, others=200),
+        Call("POST", "strategies", WRITE, STRATEGY | {"key": "new-one"}, others=201),
+    ],
+    "strategies/<str:key>": [
+        Call("GET", f"strategies/{MARK}", READ),
+        Call("PATCH", f"strategies/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"strategies/{MARK}", WRITE),
+    ],
     "models": [Call("GET", "models", READ, others=200)],
     "models/train": [Call("POST", "models/train", WRITE, others=202)],
     "models/schedule": [Call("GET", "models/schedule", READ, others=200)],
@@ -225,6 +234,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     for item_id in (MARK, "batch"):
         assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
+    assert api_a.post("strategies", STRATEGY | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
     assert api_a.post("catalog/sources", SOURCE | {"key": MARK}).status == 201
     with tenancy.use(tenant_a):

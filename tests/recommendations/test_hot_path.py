@@ -85,16 +85,16 @@ def test_an_answer_is_two_reads(shop: Api, reads: list[list[str]]) -> None:
     slate(shop, placement="pdp", item_id="mug", visitor_id="v1")
     del reads[:]
     assert ids(slate(shop, placement="pdp", item_id="mug", visitor_id="v1"))
-    # Three neighbour lists, the trend, popular, what was bought, and the variants' groups.
-    assert reads == [["HMGET"] * 3 + ["EVALSHA", "HMGET", "EVALSHA", "HMGET"], ["HMGET"]]
+    # Three neighbour lists, the trends of shop and category, popular, new, what was bought, and the variants' groups.
+    assert reads == [["HMGET"] * 3 + ["EVALSHA", "EVALSHA", "HMGET", "ZRANGE", "EVALSHA", "HMGET"], ["HMGET"]]
 
 
 def test_a_history_is_read_with_its_neighbours(shop: Api, reads: list[list[str]]) -> None:
     slate(shop, placement="home", visitor_id="v1")
     del reads[:]
     slate(shop, placement="home", visitor_id="v1")
-    # for_you, trending, popular, what was bought
-    assert reads == [["EVALSHA", "EVALSHA", "HMGET", "EVALSHA"], ["HMGET"]]
+    # for_you, trending, popular, new, what was bought
+    assert reads == [["EVALSHA", "EVALSHA", "HMGET", "ZRANGE", "EVALSHA"], ["HMGET"]]
 
 
 def test_the_live_state_is_read_now_and_then(shop: Api, reads: list[list[str]]) -> None:

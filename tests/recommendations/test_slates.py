@@ -55,32 +55,34 @@ class Shop:
 
     def reply(self, command: Sequence[Any]) -> Any:
         name, *arguments = command
-        if name == "EVAL":
-            script, _, key, *arguments = arguments
-            if script == scripts.BOUGHT:
-                return [item_id.encode() for item_id in self.bought]
-            if script == scripts.BOUGHT_WITH:
-                times = [b"%d" % ((NOW - 30 * 86_400) * 1e6) for _ in self.bought]
-                return [times, [self.repurchase(item) for item in self.bought]]
-            numbers = [b"%d" % NAMES.index(item) if item in NAMES else None for item in self.history]
-            if script == scripts.RECENT:
-                return [[b"v" + item.encode() for item in self.history], numbers]
-            if script == scripts.TREND:
-                trend = self.lists.get("trending", [])
-                pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
-                return [pairs, [b"%d" % number for number in trend], b"%d" % NOW]
-            if script == scripts.TREND_OF_CATEGORY:
-                trend = self.lists.get(str(arguments[-1]), [])[:5]
-                pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
-                return [pairs, [b"%d" % number for number in trend], b"%d" % NOW, b"Kitchen > {Mugs}"]
-            count = int(arguments[-1])
-            anchors = list(dict.fromkeys(self.history))[:count]
-            return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
+        return self.of_script(*arguments) if name == "EVAL" else self.of_command(name, *arguments)
+
+    def of_script(self, script: str, _: int, key: str, *arguments: Any) -> Any:
+        if script == scripts.BOUGHT:
+            return [item_id.encode() for item_id in self.bought]
+        if script == scripts.BOUGHT_WITH:
+            times = [b"%d" % ((NOW - 30 * 86_400) * 1e6) for _ in self.bought]
+            return [times, [self.repurchase(item) for item in self.bought]]
+        numbers = [b"%d" % NAMES.index(item) if item in NAMES else None for item in self.history]
+        if script == scripts.RECENT:
+            return [[b"v" + item.encode() for item in self.history], numbers]
+        if script == scripts.TREND:
+            trend = self.lists.get("trending", [])
+            pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
+            return [pairs, [b"%d" % number for number in trend], b"%d" % NOW]
+        if script == scripts.TREND_OF_CATEGORY:
+            trend = self.lists.get(str(arguments[-1]), [])[:5]
+            pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
+            return [pairs, [b"%d" % number for number in trend], b"%d" % NOW, b"Kitchen > {Mugs}"]
+        count = int(arguments[-1])
+        anchors = list(dict.fromkeys(self.history))[:count]
+        return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
+
+    def of_command(self, name: str, key: str, *fields: str) -> Any:
         if name == "ZRANGE":
             new = self.lists.get("new", [])
             return [part for n, number in enumerate(new) for part in (b"%d" % number, b"%d" % (NOW - n * 43_200))]
         assert name == "HMGET"
-        key, *fields = arguments
         if key.endswith(":ids"):
             return [b"%d" % NAMES.index(field) if field in NAMES else None for field in fields]
         if key.endswith(":groups"):
@@ -134,10 +136,12 @@ PLACEMENTS = st.builds(
 )
 
 
-def run(shop: Shop, query: Query, placement: PlacementConfig, version: str | None = "m1") -> tuple[Slate, int]:
+def run(
+    shop: Shop, query: Query, placement: PlacementConfig, version: str | None = "m1", strategies: Any = None
+) -> tuple[Slate, int]:
     """The slate and the number of reads it took."""
     model = MODEL if version else None
-    reads, count = serving.slate("shop", query, placement, model, NOW, strategies=ALL), 0
+    reads, count = serving.slate("shop", query, placement, model, NOW, strategies=strategies or ALL), 0
     try:
         commands = next(reads)
         while True:

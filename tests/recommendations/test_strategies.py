@@ -7,7 +7,7 @@ import pytest
 from recommendations.strategies import STRATEGIES
 from tests.api import Api
 from tests.events.test_posting import send
-from tests.recommendations.conftest import by, ids, notice, slate, texts
+from tests.recommendations.conftest import ITEMS, by, ids, notice, slate, texts
 
 
 def only(api: Api, strategy: str, **params: Any) -> list[Any]:
@@ -163,7 +163,7 @@ def test_an_earlier_strategy_takes_nothing_from_recently_viewed(shop: Api) -> No
     assert len(ids(answer)) == len(set(ids(answer)))
 
 
-@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"recently_viewed"}))
+@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"recently_viewed", "buy_again"}))
 def test_what_was_bought_is_not_recommended_again(shop: Api, strategy: str) -> None:
     """Though the history has moved on since: twenty other things were looked at."""
     asked = {"item_id": "mug", "session_items": ["lamp"], "visitor_id": "v3"}
@@ -178,10 +178,10 @@ def test_what_was_bought_is_not_recommended_again(shop: Api, strategy: str) -> N
 def test_before_any_training_what_needs_no_model_answers(filled: Api) -> None:
     home = slate(filled, placement="home", visitor_id="v1")
     assert (home["model_version"], ids(home)[:2]) == (None, ["bulb", "lamp"])
-    assert set(by(home, "trending")) == set(ids(home))
+    assert set(by(home, "trending")) | set(by(home, "new")) == set(ids(home))
     assert ids(slate(filled, strategy="recently_viewed", visitor_id="v1"))[:2] == ["cup", "mug"]
     related = slate(filled, placement="pdp-bought-together", item_id="mug")
-    assert related["empty_reason"]["code"] == "no_model"
+    assert set(by(related, "new")) == set(ids(related)) == {item["item_id"] for item in ITEMS} - {"mug"}
 
 
 def test_a_login_brings_the_browsers_past_along(shop: Api) -> None:
@@ -210,7 +210,7 @@ def test_one_visitor_alone_makes_nothing_popular(shop: Api) -> None:
     assert jam["reason"]["count"] == 2
 
 
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"buy_again"}))
 def test_every_strategy_shows_products_with_evidence(shop: Api, strategy: str) -> None:
     items = only(shop, strategy, item_id="mug", visitor_id="v3", session_items=["lamp"])
     assert items
@@ -226,10 +226,13 @@ def test_every_strategy_shows_products_with_evidence(shop: Api, strategy: str) -
 
 def test_the_list_of_strategies_names_them_all(shop: Api) -> None:
     listed = shop.get("strategies").json
-    assert {strategy["name"] for strategy in listed["results"]} == set(STRATEGIES)
+    assert [strategy["key"] for strategy in listed["results"]] == list(STRATEGIES)
+    assert {each["key"] for each in listed["results"] if not each["needs_model"]} == {
+        "trending", "new", "recently_viewed",
+    }  # fmt: skip
     assert (listed["next"], listed["previous"]) == (None, None)
 
 
 def test_by_names_sources(shop: Api) -> None:
     answer = slate(shop, strategy="trending", limit=20)
-    assert by(answer, "trending") + by(answer, "popular") == ids(answer)
+    assert by(answer, "trending") + by(answer, "popular") + by(answer, "new") == ids(answer)

@@ -292,7 +292,7 @@ def test_a_stored_model_comes_back_as_it_was(shop: Api, tenant_a: TenantRef) -> 
     built, _ = building.build(contents(tenant_a), lines)
     loaded = modelstore.load(tenant_a, version).tables
     assert {name: table.num_rows for name, table in loaded.items()} == {n: t.num_rows for n, t in built.items()}
-    assert all(table.schema == modelstore.SCHEMA for table in loaded.values())
+    assert all(table.schema == modelstore.SCHEMAS.get(name, modelstore.SCHEMA) for name, table in loaded.items())
     assert count(tenant_a) == len(ITEMS)
 
 
