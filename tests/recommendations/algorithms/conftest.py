@@ -12,5 +12,5 @@ Run = Callable[[ibis.Table], pa.Table]
 @pytest.fixture(scope="session")
 def run() -> Iterator[Run]:
     """Executes an expression on a bounded engine."""
-    with open_engine(memory_limit="500MB", threads=2) as engine:
+    with open_engine(memory_limit="1GB", threads=2) as engine:
         yield engine.to_pyarrow

@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import combinations, groupby, pairwise
+from itertools import groupby, pairwise, permutations
 from math import log
 
 from events.interest import EVENT_WEIGHTS
+from recommendations.algorithms.baskets import BasketParams
 from recommendations.algorithms.coview import CoviewParams
 from recommendations.algorithms.scoring import Scored
 from recommendations.algorithms.sessions import DEFAULT, SessionParams
@@ -103,24 +104,31 @@ def _share(gap: int, params: CoviewParams) -> float:
     return (params.forward if gap > 0 else params.backward) / (abs(gap) if params.gap_decay else 1)
 
 
-def bought_together(rows: Sequence[Row], min_count: int) -> Scores:
+def bought_together(rows: Sequence[Row], params: BasketParams) -> Scores:
     orders: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    moments: defaultdict[str, dict[int, datetime]] = defaultdict(dict)
     for row in rows:
         if row["type"] == "purchase" and row["order_id"]:
-            orders[row["order_id"]][row["item"]] += 1 if row["quantity"] is None else row["quantity"]
-    baskets = [{item for item, units in order.items() if units > 0} for order in orders.values()]
-    sizes = Counter(item for basket in baskets for item in basket)
+            order, item = row["order_id"], row["item"]
+            orders[order][item] += 1 if row["quantity"] is None else row["quantity"]
+            moments[order][item] = min(row["occurred_at"], moments[order].get(item, row["occurred_at"]))
+    baskets = {order: {item for item, count in units.items() if count > 0} for order, units in orders.items()}
+    ordered_at = {order: min(moments[order][item] for item in basket) for order, basket in baskets.items() if basket}
+    newest = max((moments[order][item] for order, basket in baskets.items() for item in basket), default=START)
+    sizes: defaultdict[int, float] = defaultdict(float)
     weights: defaultdict[tuple[int, int], float] = defaultdict(float)
     counts: Counter[tuple[int, int]] = Counter()
-    for basket in baskets:
-        for a, b in combinations(basket, 2):
-            for pair in ((a, b), (b, a)):
-                weights[pair] += (len(basket) - 1) ** -0.5
-                counts[pair] += 1
+    for order, moment in ordered_at.items():
+        decay = 2 ** (-((newest - moment) / timedelta(days=params.half_life_days)))
+        for item in baskets[order]:
+            sizes[item] += decay
+        for pair in permutations(baskets[order], 2):
+            weights[pair] += decay * (len(baskets[order]) - 1) ** -0.5
+            counts[pair] += 1
     return {
-        (i, j): (weights[i, j] / ((sizes[i] + 2) * sizes[j] ** 0.15), count)
+        (i, j): (weights[i, j] / ((sizes[i] + params.shrinkage) * sizes[j] ** params.popularity_penalty), count)
         for (i, j), count in counts.items()
-        if count >= min_count
+        if count >= params.min_count
     }
 
 

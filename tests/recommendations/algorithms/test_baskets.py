@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -73,12 +74,28 @@ def test_a_stronger_penalty_prefers_the_rarer_neighbour(run: Run) -> None:
     assert (next(iter(mild[1])), next(iter(strong[1]))) == (2, 3)
 
 
+def test_an_older_order_counts_half_after_the_half_life(run: Run) -> None:
+    older = [dict(line, occurred_at=line["occurred_at"] - timedelta(days=120)) for line in order("o", 1, 2)]
+    found = lists(run(bought_together(interactions([*older, *order("p", 1, 3)]), ANY)))
+    assert found[1][2].score == pytest.approx(0.5 / ((1.5 + 2) * 0.5**0.1), rel=1e-6)
+    assert found[1][3].score == pytest.approx(1 / ((1.5 + 2) * 1**0.1), rel=1e-6)
+
+
+def test_an_order_is_as_old_as_its_first_line(run: Run) -> None:
+    first, second = order("o", 1, 2)
+    second["occurred_at"] += timedelta(days=120)
+    found = lists(run(bought_together(interactions([first, second]), ANY)))
+    assert found[2][1].score == pytest.approx(0.5 / ((0.5 + 2) * 0.5**0.1), rel=1e-6)
+
+
 @settings(max_examples=25, deadline=None)
 @given(rows=histories(), min_count=st.sampled_from([1, 2]))
 def test_agrees_with_plain_python(run: Run, rows: list[Row], min_count: int) -> None:
-    found = lists(run(bought_together(interactions(rows), replace(ANY, min_count=min_count))))
+    # Short enough that the ages in these rows differ in weight, long enough that none comes to nothing.
+    params = replace(ANY, min_count=min_count, half_life_days=5.0)
+    found = lists(run(bought_together(interactions(rows), params)))
     scores = {(item, other): (row.score, row.count) for item, near in found.items() for other, row in near.items()}
-    expected = references.bought_together(rows, min_count)
+    expected = references.bought_together(rows, params)
     assert scores.keys() == expected.keys()
     for pair, (score, count) in expected.items():
         assert scores[pair][0] == pytest.approx(score, rel=1e-6)
