@@ -7,8 +7,8 @@ spells out), in order of time, chunk by chunk, so that memory does not grow with
 same log. What it is made of:
 
 - one item for every hundred events, at most 500,000; the r-th most popular is drawn in proportion to 1 / (r + 10);
-- sessions of geometric lengths, 5 steps in the mean, spread over 90 days; 70 % of the steps stay within about 20 places of
-  the one before, in an order of the shop's items that has nothing to do with popularity;
+- sessions of geometric lengths, 5 steps in the mean, spread over 90 days; 70 % of the steps stay within about 20 places
+  of the one before, in an order of the shop's items that has nothing to do with popularity;
 - one visitor for every ten events, a few of whom come back far more often than the rest;
 - 3 % of steps put into the cart; one session in forty ends with an order of its last steps, 1 % of all events.
 """
@@ -122,7 +122,7 @@ def _ordered(lengths: Numbers, session: Numbers, step: Numbers, random: np.rando
     return left
 
 
-def _moments(
+def _moments(  # noqa: PLR0917 - columns of one table
     log: Log, begin: int, lengths: Numbers, step: Numbers, ordered: NDArray[np.bool_], random: np.random.Generator
 ) -> Numbers:
     """Microseconds of the epoch: sessions one after the other, steps half a minute apart, an order's lines together."""
@@ -154,7 +154,7 @@ def _popular(items: int, rows: int, random: np.random.Generator) -> Numbers:
 
 
 def _place(ranks: Numbers, items: int) -> Numbers:
-    """Where in the shop's order an item of a rank is: as far from those of the ranks before it as the golden ratio goes."""
+    """Where in the shop's order an item of a rank is: as far from the ranks before it as the golden ratio goes."""
     factor = int(items * 0.618)
     while gcd(factor, items) > 1:
         factor += 1

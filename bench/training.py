@@ -2,8 +2,8 @@
 
 Run:  .venv/bin/python -m bench.training --events 1000000 10000000 --jobs coview baskets content build
 
-Every job runs in a process of its own, from Parquet files to finished tables, with the engine's limits. "CPU" is what the
-job computed on all cores together: it says what a quieter machine would take. The logs are made once, under
+Every job runs in a process of its own, from Parquet files to finished tables, with the engine's limits. "CPU" is what
+the job computed on all cores together: it says what a quieter machine would take. The logs are made once, under
 `--directory`, and kept there.
 
 The jobs: `coview` and `baskets` over the log; `popular` as well; `content`, similar items of a catalogue of `--items`;

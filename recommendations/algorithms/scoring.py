@@ -74,7 +74,7 @@ def _best(totals: NDArray[Any], count: int) -> NDArray[Any]:
     return best
 
 
-def _explained(
+def _explained(  # noqa: PLR0917 - arrays of one computation
     best: NDArray[Any],
     items: NDArray[Any],
     totals: NDArray[Any],

@@ -176,8 +176,8 @@ def test_small_disks_are_full(shop: Api, tenant_a: TenantRef, settings: Any, tmp
 
 _MINE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
-    AND (pid = %s OR pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'))
+    WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND (pid = %s OR pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'))
 """
 
 
