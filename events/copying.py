@@ -53,6 +53,16 @@ def frozen(schema: str) -> Connection:
     return connection
 
 
+def beside(connection: Connection) -> Connection:
+    """Another connection to what a frozen one sees, for as long as that one is open; the caller closes it."""
+    [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
+    other = connect()
+    other.isolation_level = connection.isolation_level
+    other.read_only = True
+    other.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+    return other
+
+
 def dropped(connection: Connection, schema: str, since: date = date.min) -> list[ArchivedMonth]:
     """The months since one whose rows were in the archive alone when the connection was frozen, in order."""
     statement = _DROPPED.format(table(schema, "events_archivedmonth"))
@@ -85,7 +95,7 @@ def _packed(connection: Connection, statements: list[sql.Composed], columns: int
     with ExitStack() as stack:
         connections = [connection]
         if len(statements) > 1:
-            connections.append(stack.enter_context(_beside(connection)))
+            connections.append(stack.enter_context(beside(connection)))
         sources = [
             stack.enter_context(closing(ahead(_copied(each, statements[number :: len(connections)], columns))))
             for number, each in enumerate(connections)
@@ -96,16 +106,6 @@ def _packed(connection: Connection, statements: list[sql.Composed], columns: int
                     sources.remove(source)
                 else:
                     yield row
-
-
-def _beside(connection: Connection) -> Connection:
-    """Another connection to what a frozen one sees."""
-    [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
-    other = connect()
-    other.isolation_level = connection.isolation_level
-    other.read_only = True
-    other.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
-    return other
 
 
 def _copied(

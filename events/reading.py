@@ -7,6 +7,7 @@ rows away; and the order in which events were received is not the order in which
 """
 
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,13 +116,16 @@ def _written(path: Path, lines: Iterator[pa.Table]) -> tuple[int, datetime | Non
 
 
 def _lines(connection: copying.Connection, tenant: TenantRef, since: datetime) -> Generator[pa.Table, None, None]:
-    belonging = identities.belongings(connection, tenant)
-    with closing(ahead(_grouped(_found(connection, tenant, since)))) as groups:
+    with (
+        copying.beside(connection) as other,
+        ThreadPoolExecutor(1) as pool,
+        closing(ahead(_grouped(_found(connection, tenant, since)))) as groups,
+    ):
+        belonging = pool.submit(identities.belongings, other, tenant)  # while the first lines are read
         for some in groups:
-            owner = identities.owners(some["visitor_id"], belonging)
+            owner = identities.owners(some["visitor_id"], belonging.result())
             who = pc.coalesce(some["user_id"], owner, some["visitor_id"])
-            found = [who, *some.columns[1 : len(INTERACTIONS)]]
-            yield pa.table(found, schema=INTERACTIONS)
+            yield pa.table([who, *some.columns[1 : len(INTERACTIONS)]], schema=INTERACTIONS)
 
 
 def _grouped(batches: Iterator[pa.RecordBatch]) -> Generator[pa.Table, None, None]:
