@@ -42,7 +42,7 @@ def build(
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
         again = engine.to_pyarrow(run("repurchases", repurchases.repurchases(interactions)))
-        unknown = int(engine.execute(raw.count() - interactions.count()))
+        unknown = int(engine.execute(raw.count())) - int(engine.execute(interactions.count()))
     tables = {**{name: _keyed(table, items) for name, table in built.items()}, "lists": _in_order(lists)}
     tables["repurchases"] = _with_keys(again, items).select(REPURCHASES.names).cast(REPURCHASES).sort_by("key")
     return tables, report(tables, unknown, "purchasing" if params is coview.PURCHASING else "browsing")
