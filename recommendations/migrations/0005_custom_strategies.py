@@ -25,7 +25,7 @@ def end_in_new(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recommendations', '0003_placement_one_per_group'),
+        ('recommendations', '0004_training'),
     ]
 
     operations = [
