@@ -1,9 +1,14 @@
 from django.urls import path
 
-from recommendations import dashboard, product_page
+from recommendations import dashboard, model_pages, product_page
 
 urlpatterns = [
     path("previewer/", dashboard.previewer, name="previewer"),
     path("previewer/search/", dashboard.search, name="previewer-search"),
+    path("models/", model_pages.history, name="model-list"),
+    path("models/train/", model_pages.train, name="model-train"),
+    path("models/<str:version>/", model_pages.one, name="model-run"),
+    path("models/<str:version>/publish/", model_pages.publish, name="model-publish-anyway"),
+    path("models/<str:version>/roll-back/", model_pages.roll_back, name="model-roll-back"),
     path("catalog/items/<path:item_id>/", product_page.page, name="catalogue-product"),
 ]

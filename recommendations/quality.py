@@ -32,8 +32,12 @@ JUDGED: Final = "session"
 """The strategy by which a model is compared with the live one."""
 POPULAR: Final = "popular"
 DRAW: Final = Draw(novel=True)  # what the visitor knows already is not shown
-NEXT: Final = ("session", "also_viewed", "similar", POPULAR)
-"""The strategies that are asked what a visit turns to next."""
+ASKED: Final = {
+    "visits": ("session", "also_viewed", "similar"),
+    "histories": ("for_you",),
+    "orders": ("bought_together",),
+}
+"""The strategies that are asked what a visit turns to next, what a visitor comes back for, what an order holds."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,29 @@ def choose(log: Log) -> tuple[datetime | None, Choice]:
         return moment, choosing.choose(run, seen)
 
 
-def assess(log: Log, twin: Twin) -> list[Quality]:
-    """How good each strategy is that predicts something, on what followed the twin's moment."""
+def assess(log: Log, twin: Twin) -> list[dict[str, Any]]:
+    """How good each strategy is that predicts something, on what followed the twin's moment, as runs keep it.
+
+    `Quality.to_json` with `asked`: of what the cases are, and `above_popular`: the measures less those of popular
+    products on the same cases, as [value, low, high]; empty without cases, missing for popular products themselves.
+    """
     held_out = _held_out(log, twin.split_at)
     tables = in_memory(twin.model.tables, log.numbers, twin.model.serving)
-    asked = dict.fromkeys(NEXT, held_out.visits)
-    asked |= {"for_you": held_out.histories, "bought_together": held_out.orders}
-    return [_results(name, tables, found, held_out.known).quality for name, found in asked.items()]
+    asked = {"visits": held_out.visits, "histories": held_out.histories, "orders": held_out.orders}
+    found = []
+    for name, cases_of in asked.items():
+        popular = _results(POPULAR, tables, cases_of, held_out.known)
+        found += [
+            _told(_results(strategy, tables, cases_of, held_out.known), popular, name) for strategy in ASKED[name]
+        ]
+        found.append({**popular.quality.to_json(), "asked": name})
+    return found
+
+
+def _told(results: Results, popular: Results, asked: str) -> dict[str, Any]:
+    above = judging.paired_differences(results, popular)
+    plain = {name: [each.value, each.low, each.high] for name, each in above.items()}
+    return {**results.quality.to_json(), "asked": asked, "above_popular": plain}
 
 
 def judge(log: Log, twin: Twin | None, live: Twin | None, record: Sequence[Mapping[str, Any]]) -> Decision:

@@ -112,7 +112,7 @@ def _kept(tenant: TenantRef, version: str) -> Model:
 
 
 def _found(version: str) -> ModelRun:
-    run = ModelRun.objects.filter(version=version).first()
+    run = None if "\x00" in version else ModelRun.objects.filter(version=version).first()
     if run is None:
         raise DomainError("not_found", f"There is no model version {version!r} here.")
     return run

@@ -182,7 +182,7 @@ def _group(key: str, question: Question, asked: Sequence[Plain]) -> Group:
             STRATEGIES[each.strategy].title if each.strategy in STRATEGIES else each.strategy,
             [_bar(measure, getattr(each, measure.name), tops[measure.name]) for measure in BY_CASE],
             [(measure, _figure(measure.name, getattr(each, measure.name))) for measure in OF_ALL],
-            None if baseline is None or plain == baseline else _verdict(plain, baseline),
+            _verdict(plain, baseline) if baseline and plain is not baseline else None,
         )
         for each, plain in zip(measured, asked, strict=True)
     ]

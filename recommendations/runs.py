@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from recommendations import reports
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.types import TenantRef
@@ -29,7 +30,7 @@ class Built(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training: when it ran, what it read, and what it built."""
+    """One training: when it ran, what it read and built, and in a sentence how good that is, if it was measured."""
 
     version: str
     status: str
@@ -45,6 +46,7 @@ class Run:
     doing: str
     reason: str  # of the gate's decision, in words
     built: list[Built]
+    headline: str
 
     @property
     def seconds(self) -> float | None:
@@ -65,11 +67,15 @@ def live(tenant: TenantRef) -> Run | None:
     return _run(run) if run else None
 
 
-def _run(run: ModelRun) -> Run:
-    report: dict[str, Any] = run.report
+def built(report: dict[str, Any]) -> list[Built]:
+    """The tables of a model, from the report of its building."""
     tables: dict[str, dict[str, int]] = report.get("tables", {})
-    built = [Built(TITLES.get(name, name), table["lists"], table["entries"]) for name, table in tables.items()]
+    return [Built(TITLES.get(name, name), table["lists"], table["entries"]) for name, table in tables.items()]
+
+
+def _run(run: ModelRun) -> Run:
     return Run(
         run.version, run.status, run.stage, run.started_at, run.finished_at, run.data_from, run.data_to, run.events,
-        run.items, run.error, run.progress, run.doing, (run.decision or {}).get("text", ""), built,
+        run.items, run.error, run.progress, run.doing, (run.decision or {}).get("text", ""), built(run.report),
+        reports.headline(run.quality),
     )  # fmt: skip

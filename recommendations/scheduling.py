@@ -6,10 +6,11 @@ from hashlib import blake2b
 from typing import Final
 
 from recomengine.lib import clock
-from recommendations import training
+from recomengine.lib.errors import DomainError
+from recommendations import queueing, training
 from recommendations.models import ModelRun
-from tenants import tenancy
-from tenants.types import TenantRef
+from tenants import audit, directory, tenancy
+from tenants.types import Actor, TenantRef
 
 FEW_EVENTS: Final = 1_000
 """A shop that trained on fewer learns from every further one, so it is trained more often."""
@@ -40,6 +41,15 @@ def schedule(tenant: TenantRef) -> Schedule:
     runs, is_under_way = _newest(tenant), training.is_under_way(tenant)
     failures = max(0, _failures(runs) - is_under_way)
     return Schedule(tenant.training_every, _next_at(tenant, runs), training.is_stale(tenant), is_under_way, failures)
+
+
+def train_now(tenant: TenantRef, *, by: Actor) -> None:
+    """Have a worker train as somebody asked; raises `training_in_progress`."""
+    if training.is_under_way(tenant):
+        raise DomainError("training_in_progress")
+    owner = directory.get_model(tenant.slug)
+    audit.record(by, "training.requested", ("tenant", tenant.slug), owner)
+    queueing.train_later(tenant)
 
 
 def is_due(tenant: TenantRef) -> bool:

@@ -17,6 +17,14 @@ class Tried(NamedTuple):
     coverage: float
     difference: tuple[float, float, float] | None
 
+    @property
+    def change(self) -> str:
+        """The difference with its interval; empty for the usual setting."""
+        if self.difference is None:
+            return ""
+        value, low, high = self.difference
+        return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:

@@ -62,8 +62,7 @@ def build_twin(training: Training, folder: Path) -> None:
 def evaluate(training: Training, folder: Path) -> None:
     """How good each strategy is, by what the twin shows."""
     twin = _twin(training.work)
-    found = quality.assess(_log(training.work), twin) if twin else []
-    training.run.quality = [each.to_json() for each in found]
+    training.run.quality = quality.assess(_log(training.work), twin) if twin else []
 
 
 def build(training: Training, folder: Path) -> None:

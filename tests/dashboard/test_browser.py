@@ -18,6 +18,7 @@ from tenants.models import ApiKey, Tenant
 from tenants.types import KeyType, TenantRef
 from tests.conftest import new_key
 from tests.dashboard.conftest import SignIn
+from tests.dashboard.test_models_pages import models_with_reports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = Path(settings.BASE_DIR) / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -27,6 +28,10 @@ PAGES = [
     "/previewer/",
     "/previewer/?item=mug&visitor=v-77",
     "/previewer/?q=red",
+    "/models/",
+    "/models/v1/",
+    "/models/held/",
+    "/models/broken/",
     "/catalog/",
     "/catalog/?q=red&category=Kitchen&min=1",
     "/catalog/?q=zzzz",
@@ -71,6 +76,9 @@ OWNERS_PAGES = [
     "/shops/new/",
     "/catalog/import/",
     "/events/import/",
+    "/models/train/",
+    "/models/held/publish/",
+    "/models/v1/roll-back/",
 ]
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 375)]
 
@@ -152,6 +160,7 @@ def test_no_page_has_an_accessibility_fault_or_scrolls_sideways(
     Tenant.objects.filter(slug=shop.slug).update(
         notice="Real orders of a gift shop, moved in time as a whole, and more"
     )
+    models_with_reports(shop)
     wrong: list[str] = []
     for client, pages in ((ann, PAGES), (owner, OWNERS_PAGES), (None, STRANGERS_PAGES)):
         with beside_no_api(client, theme, width) as page:

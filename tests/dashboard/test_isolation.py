@@ -18,6 +18,7 @@ from catalog.models import Import, Item, Source
 from catalog.types import ItemIn
 from events.models import Import as PastEvents
 from recomengine.lib import clock
+from recommendations.models import ModelRun
 from tenants import tenancy, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
 from tenants.types import Role, TenantRef
@@ -86,6 +87,11 @@ OF_SHOPS: dict[str, PageOf] = {
     "": PageOf("/"),
     "previewer/": PageOf("/previewer/?q={mark}"),
     "previewer/search/": PageOf("/previewer/search/?q={mark}"),
+    "models/": PageOf("/models/?asked={mark}"),
+    "models/train/": PageOf("/models/train/"),
+    "models/<str:version>/": PageOf("/models/{item}/", "get", 404),
+    "models/<str:version>/publish/": PageOf("/models/{item}/publish/", "post", 404),
+    "models/<str:version>/roll-back/": PageOf("/models/{item}/roll-back/", "post", 404),
     "catalog/": PageOf("/catalog/?q={mark}"),
     "catalog/items/<path:item_id>/": PageOf("/catalog/items/{item}/", "get", 404),
     "catalog/export/<str:format>/": PageOf("/catalog/export/jsonl/"),
@@ -168,11 +174,12 @@ def things(tenant_a: TenantRef) -> dict[str, str]:
 
 
 def of_catalogue(tenant: TenantRef) -> dict[str, str]:
-    """A source of a shop, an import of it that waits, and one that is being set up."""
+    """A source of a shop, imports of it that wait, one that is being set up, and a model that is held back."""
     draft = drafts.of_file(tenant, drafts.Draft(drafts.new_token(), filename=MARK), [b"id,title\n"])
     with tenancy.use(tenant):
         source = Source.objects.create(key=MARK, name=f"Name {MARK}@a.example", format="csv", url="https://a.example/")
         row = Import.objects.create(source=source, format="csv", filename=MARK)
+        ModelRun.objects.create(version=MARK, status=ModelRun.Status.HELD_BACK, decision={"text": f"{MARK}@a.example"})
         past = PastEvents.objects.create(format="csv", filename=f"{MARK}@a.example")
     return {"draft": draft.token, "import": str(row.pk), "event_import": str(past.pk)}
 
@@ -191,7 +198,7 @@ def of_shop_a() -> list[Any]:
     rows = [list(model.objects.filter(**known).order_by("pk").values()) for model in (Membership, Invitation, ApiKey)]
     shop = Tenant.objects.get(slug="shop-a")
     with tenancy.use(shop.ref):
-        rows += [list(model.objects.order_by("pk").values()) for model in (Item, Source, Import, PastEvents)]
+        rows += [list(model.objects.order_by("pk").values()) for model in (Item, Source, Import, PastEvents, ModelRun)]
     return [*rows, list(Tenant.objects.filter(slug="shop-a").values()), AuditEntry.objects.filter(**known).count()]
 
 
