@@ -22,7 +22,7 @@ HOSTILE = "<script>alert(1)</script>"
 def quality(strategy: str, asked: str, ndcg: tuple[float, float, float], **more: Any) -> dict[str, Any]:
     """What a run keeps of a strategy; all measures alike, for short."""
     value, low, high = ndcg
-    measures = {name: value for name in ("hit_rate", "mrr", "ndcg", "recall")}
+    measures = dict.fromkeys(("hit_rate", "mrr", "ndcg", "recall"), value)
     intervals = {f"{name}_interval": [low, high] for name in measures}
     rest = {
         "k": 20, "n": 4000, "units": 900, "share_answered": 0.98, "coverage": 0.61, "novelty": 11.5,
@@ -52,7 +52,8 @@ PARAMETERS = {
 }
 HELD_BACK = {
     "publish": False, "code": "worse", "text": "Not published: the new model ranks worse. It shows little.",
-    "differences": {"ndcg": [-0.05, -0.07, -0.03], "hit_rate": [0.01, -0.01, 0.03]}, "beats_popular": True, "live": "v1",
+    "differences": {"ndcg": [-0.05, -0.07, -0.03], "hit_rate": [0.01, -0.01, 0.03]}, "beats_popular": True,
+    "live": "v1",
 }  # fmt: skip
 
 

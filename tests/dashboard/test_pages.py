@@ -15,7 +15,8 @@ from tenants.types import TenantRef
 
 PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
-    "/previewer/search/?q=red", "/models/", "/models/v1/", "/catalog/", "/catalog/items/mug/", "/catalog/?q=mug&brand=Acme&min=1",
+    "/previewer/search/?q=red", "/models/", "/models/v1/", "/catalog/", "/catalog/items/mug/",
+    "/catalog/?q=mug&brand=Acme&min=1",
     "/catalog/imports/", "/catalog/sources/", "/catalog/quality/", "/catalog/quality/missing_image/",
     "/catalog/quality/unknown_item/", "/events/live/", "/events/live/?visitor_id=v-77",
     "/events/health/", "/privacy/", "/shops/", "/account/login/", "/nowhere/",

@@ -97,7 +97,7 @@ def test_a_visit_may_come_back_where_the_blend_lets_it(shop: Api) -> None:
         ({"parts": [{"strategy": "popular", "wieght": 1}]}, 400, "invalid", "/parts/0/wieght"),
         ({"parts": [{"strategy": "popular", "parameters": {"decay": 1}}]}, 400, "invalid", "/parts/0/parameters"),
         ({"parts": [{"strategy": "session", "parameters": {"repeats": 1}}]}, 400, "invalid", "/parts/0/parameters"),
-        ({"titel": "x"}, 400, "invalid", "/titel"),
+        ({"headline": "x"}, 400, "invalid", "/headline"),
     ],
 )
 def test_what_makes_no_strategy(api_a: Api, change: Any, status: int, code: str, pointer: str | None) -> None:
