@@ -94,7 +94,7 @@ def test_a_visit_may_come_back_where_the_blend_lets_it(shop: Api) -> None:
         ({"parts": [{"strategy": "mine"}]}, 400, "unknown_strategy", "/parts/0/strategy"),
         ({"parts": [{"strategy": "popular", "weight": 0}]}, 400, "invalid", "/parts/0/weight"),
         ({"parts": [{"strategy": "popular", "weight": 1001}]}, 400, "invalid", "/parts/0/weight"),
-        ({"parts": [{"strategy": "popular", "wieght": 1}]}, 400, "invalid", "/parts/0/wieght"),
+        ({"parts": [{"strategy": "popular", "heaviness": 1}]}, 400, "invalid", "/parts/0/heaviness"),
         ({"parts": [{"strategy": "popular", "parameters": {"decay": 1}}]}, 400, "invalid", "/parts/0/parameters"),
         ({"parts": [{"strategy": "session", "parameters": {"repeats": 1}}]}, 400, "invalid", "/parts/0/parameters"),
         ({"headline": "x"}, 400, "invalid", "/headline"),
