@@ -2,19 +2,24 @@
 
 Every setting is trained on the older part of the newest events and judged on the visits after it, so nothing of what a
 later evaluation is made on is seen here if the caller leaves that out. The usual setting stays unless another ranks
-better beyond chance, because the differences between good settings are smaller than the noise of a small shop.
+better beyond chance, because the differences between good settings are smaller than the noise of a small shop. What is
+usual depends on the log: whether it holds visits at all, and whether they are browsing or orders.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final, Self
 
 import ibis
 import msgspec
+import pyarrow.compute as pc
 
 from recommendations.algorithms import baskets, coview, returning, sessions
 from recommendations.algorithms.baskets import BasketParams
 from recommendations.algorithms.coview import BROWSING, CoviewParams
+from recommendations.algorithms.sessions import SessionParams
+from recommendations.algorithms.types import POSITIVE_TYPES
 from recommendations.evaluation import bootstrap, metrics
 from recommendations.evaluation.cases import Draw, basket_cases, next_item_cases
 from recommendations.evaluation.holdout import divide_sessions, split_moment
@@ -27,19 +32,19 @@ from recommendations.types import USUAL, ServingParameters
 
 Run = Callable[[str, ibis.Table], ibis.Table]
 K: Final = 20
-NEWEST_STEPS: Final = 500_000  # more would cost time and not change the choice
-DRAW: Final = Draw(cases=4_000, per_session=5, novel=True)
+NEWEST_STEPS: Final = 300_000  # more would cost time and not change the choice
+DRAW: Final = Draw(cases=3_000, per_session=5, novel=True)
 ENOUGH_UNITS: Final = 100  # visits or orders; fewer say nothing about settings
 RECENCIES: Final = (1.5, 3.0, 5.0)
+MOST: Final = 0.5  # of the visitors with several items, as many visits of several items are to be expected
 
-COVIEWS: Final[Mapping[str, CoviewParams]] = {
-    "browsing": BROWSING,
-    "both directions alike": replace(BROWSING, backward=1.0),
-    "without distance": coview.PURCHASING,
-    "recent": replace(BROWSING, half_life_days=7.0),
-    "lasting": replace(BROWSING, half_life_days=365.0),
-    "no penalty on popular items": replace(BROWSING, popularity_penalty=0.0),
-}
+NEVER: Final = 1_000_000_000  # minutes of pause
+HISTORIES: Final = replace(
+    coview.PURCHASING, half_life_days=365.0, popularity_penalty=0.0, sessions=SessionParams(gap_minutes=NEVER)
+)
+"""For logs whose visits hold one item each, or that know no more than days: all that a visitor did is one session."""
+NAMES: Final = {BROWSING: "browsing", coview.PURCHASING: "without distance", HISTORIES: "whole histories"}
+SHORTEST_SPAN: Final = timedelta(days=14)  # of visits; in less no half-life makes a difference
 SINGLE_PENALTIES: Final = (0.1, 0.0, 0.3)
 CART_PENALTIES: Final = (0.5, 0.3, 0.7)
 
@@ -97,41 +102,85 @@ class Choice:
 def choose(run: Run, interactions: ibis.Table) -> Choice:
     """Choose by interactions (INTERACTIONS); `run` executes an expression and keeps it as a table under a name."""
     usual = coview.choose_params(float(coview.purchase_share(interactions).execute()))
-    steps = run("choice steps", _newest(sessions.sessions(interactions, usual.sessions)))
-    params, recency, viewed = _choose_coview(run, steps, usual)
+    looks = run("choice looks", _newest(interactions.filter(interactions.type.isin(POSITIVE_TYPES))))
+    steps = run("choice steps", sessions.sessions(looks, usual.sessions))
+    if _are_histories(looks, steps):
+        usual = HISTORIES
+        steps = run("choice histories", sessions.sessions(looks, usual.sessions))
+    name, params, recency, viewed = _choose_coview(run, steps, usual)
     single, cart, bought = _choose_baskets(run, interactions)
-    serving = ServingParameters(recency, returning.learn_returns(returning.visits(interactions)))
+    rates = returning.learn_returns(returning.visits(interactions, params.sessions.gap_minutes))
     return Choice(
         coview=params,
         single=single,
         cart=cart,
-        serving=serving,
-        names={"coview": next(name for name, each in COVIEWS.items() if each == params)},
+        serving=ServingParameters(recency, rates),
+        names={"coview": name},
         evidence={**viewed, **bought},
     )
 
 
-def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> tuple[CoviewParams, float, dict[str, Any]]:
-    """The co-view setting and, for that, how fast the interest of a visit fades."""
+def coview_settings(usual: CoviewParams, span: timedelta) -> dict[str, CoviewParams]:
+    """The settings that are compared, the usual one first; `span` is the time from the first visit to the last."""
+    settings = {
+        NAMES[usual]: usual,
+        "browsing": replace(BROWSING, sessions=usual.sessions),
+        "without distance": replace(coview.PURCHASING, sessions=usual.sessions),
+        "both directions alike": replace(usual, backward=usual.forward),
+        "no penalty on popular items": replace(usual, popularity_penalty=0.0),
+    }
+    if span >= SHORTEST_SPAN:
+        settings["recent"] = replace(usual, half_life_days=7.0)
+        settings["lasting"] = replace(usual, half_life_days=365.0)
+    different: dict[CoviewParams, str] = {}
+    for name, params in settings.items():
+        different.setdefault(params, name)
+    return {name: params for params, name in different.items()}
+
+
+def _are_histories(looks: ibis.Table, steps: ibis.Table) -> bool:
+    """Whether visits say too little: most visitors with several items never had two in one visit, or times are days."""
+    known = looks.filter(looks.visitor.notnull())
+    visitors = known.group_by("visitor").agg(
+        items=known.item.nunique(),
+        days=(known.session.isnull() & (known.occurred_at == known.occurred_at.truncate("D"))).all(),
+    )
+    several = visitors.filter(visitors["items"] > 1).agg(number=ibis._.count(), days=ibis._.days.all())
+    row = several.to_pyarrow().to_pylist()[0]
+    return bool(row["days"]) or int(steps.session.nunique().execute()) < row["number"] * MOST
+
+
+def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> tuple[str, CoviewParams, float, dict[str, Any]]:
+    """The name of the co-view setting, the setting, and how fast the interest of a visit fades with it."""
+    nothing = NAMES[usual], usual, usual.recency, dict[str, Any]()
     moment = split_moment(steps)
     if moment is None:
-        return usual, usual.recency, {}
+        return nothing
     divided = divide_sessions(steps, moment)
     cases = next_item_cases(divided.held_out, DRAW)
     if len({case.unit for case in cases}) < ENOUGH_UNITS:
-        return usual, usual.recency, {}
+        return nothing
     older = run("choice older steps", divided.training)
     asked = _Asked(cases, metrics.catalogue(items := older.item.to_pyarrow().to_numpy(), items), K)
-    ordered = sorted(COVIEWS.items(), key=lambda each: each[1] != usual)
+    settings = coview_settings(usual, _span(older))
     tables = {
         name: packed_neighbours(run(f"choice coview {place}", coview.coview_of_sessions(older, params)))
-        for place, (name, params) in enumerate(ordered)
+        for place, (name, params) in enumerate(settings.items())
     }
-    name, tried = _best({name: asked.session(name, table, usual.recency) for name, table in tables.items()})
-    fading = sorted(RECENCIES, key=lambda recency: recency != usual.recency)
-    recency, faded = _best({str(each): asked.session(str(each), tables[name], each) for each in fading})
+    results = {name: asked.session(name, table, usual.recency) for name, table in tables.items()}
+    name, tried = _best(results)
+    fading = {str(usual.recency): results[name]} | {
+        str(each): asked.session(str(each), tables[name], each) for each in RECENCIES if each != usual.recency
+    }
+    recency, faded = _best(fading)
     evidence = {"coview": _evidence(cases, tried), "recency": _evidence(cases, faded)}
-    return COVIEWS[name], float(recency), evidence
+    return name, settings[name], float(recency), evidence
+
+
+def _span(steps: ibis.Table) -> timedelta:
+    ends = pc.min_max(steps.ended_at.to_pyarrow()).as_py()
+    span: timedelta = ends["max"] - ends["min"]
+    return span
 
 
 def _choose_baskets(run: Run, interactions: ibis.Table) -> tuple[BasketParams, BasketParams, dict[str, Any]]:
@@ -206,10 +255,11 @@ def _evidence(cases: Sequence[Case], tried: Sequence[Tried]) -> dict[str, Any]:
     return {"cases": len(cases), "units": len({case.unit for case in cases}), "tried": [asdict(each) for each in tried]}
 
 
-def _newest(steps: ibis.Table) -> ibis.Table:
-    return steps.order_by(ibis.desc("ended_at"), "session", "position", "item").limit(NEWEST_STEPS)
+def _newest(interactions: ibis.Table) -> ibis.Table:
+    columns = [ibis.desc("occurred_at"), "visitor", "session", "item", "type", "order_id"]
+    return interactions.order_by(columns).limit(NEWEST_STEPS)
 
 
 def _newest_orders(interactions: ibis.Table) -> ibis.Table:
     lines = interactions.filter(interactions.type == baskets.PURCHASE, interactions.order_id.notnull())
-    return lines.order_by(ibis.desc("occurred_at"), "order_id", "item").limit(NEWEST_STEPS)
+    return _newest(lines)

@@ -29,7 +29,7 @@ item, which it has seen so many times."""
 
 
 LOOKS: Final = ("view", "click")
-NEWEST_LOOKS: Final = 300_000
+NEWEST_LOOKS: Final = 150_000
 
 
 def visits(interactions: ibis.Table, gap_minutes: int = 30) -> Iterator[list[int]]:
