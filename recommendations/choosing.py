@@ -90,7 +90,7 @@ class Choice:
         """The inverse of `to_json`."""
         chosen, returns = plain["chosen"], plain["returns"]
         return cls(
-            coview=COVIEWS[chosen["coview"]] if "coview" in chosen else BROWSING,
+            coview=next((each for each, name in NAMES.items() if name == chosen.get("coview")), BROWSING),
             single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),
             cart=replace(baskets.CART, popularity_penalty=chosen["cart_penalty"]),
             serving=msgspec.convert({"recency": chosen["recency"], "returns": returns}, ServingParameters),
