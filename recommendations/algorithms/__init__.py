@@ -12,5 +12,6 @@ gives; the same expression runs on any Ibis backend with window functions.
 | `content`    | similar items by their text, and lists for items nobody has seen yet                |
 | `popularity` | popular items                                                                       |
 | `repurchases`| what is bought again, by which share of the buyers and after how long               |
+| `hashing`    | numbers for the ids of visitors and visits                                           |
 | `scoring`    | the serving-time merge of neighbour lists (no table engine involved)                |
 """

@@ -23,7 +23,7 @@ def rank_neighbours(scored: ibis.Table, k: int) -> ibis.Table:
     """
     typed = scored.cast({"score": "float32"}).filter(ibis._.score > 0)
     best_first = ibis.window(group_by="item", order_by=[ibis.desc("score"), "neighbour"])
-    return _cut(typed, best_first, k).select(*NEIGHBOURS.names).cast(NEIGHBOURS)
+    return _cut(_promising(typed, k), best_first, k).select(*NEIGHBOURS.names).cast(NEIGHBOURS)
 
 
 def rank_items(scored: ibis.Table, k: int) -> ibis.Table:
@@ -34,6 +34,19 @@ def rank_items(scored: ibis.Table, k: int) -> ibis.Table:
     typed = scored.cast({"score": "float32"}).filter(ibis._.score > 0)
     best_first = ibis.window(order_by=[ibis.desc("score"), "item"])
     return _cut(typed, best_first, k).select(*RANKING.names).cast(RANKING)
+
+
+def _promising(typed: ibis.Table, k: int) -> ibis.Table:
+    """All that can be among an item's k best, and not much more: of a hundred million events most pairs are not.
+
+    Counting them by classes of scores, half a power of two wide, takes little memory; sorting them all takes much.
+    """
+    classed = typed.mutate(level=(typed.score.log2() * 2).floor().cast("int16"))
+    sizes = classed.group_by("item", "level").agg(size=classed.count())
+    from_the_top = ibis.cumulative_window(group_by="item", order_by=ibis.desc("level"))
+    counted = sizes.mutate(above=sizes["size"].sum().over(from_the_top) - sizes["size"])
+    least = counted.filter(counted.above < k).group_by("item").agg(least=ibis._.level.min())
+    return classed.inner_join(least, "item").filter(ibis._.level >= ibis._.least).drop("level", "least")
 
 
 def _cut(scored: ibis.Table, best_first: ibis.expr.builders.WindowBuilder, k: int) -> ibis.Table:
