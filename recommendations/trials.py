@@ -32,6 +32,8 @@ def evaluate_log(train: Path, test: Path, strategy: str, k: int, *, novel: bool)
     """
     if strategy not in STRATEGIES:
         raise DomainError("unknown_strategy", f"A log alone can be judged by {', '.join(STRATEGIES)}.")
+    if k < 1:
+        raise DomainError("invalid", f"A slate shows at least 1 item, not {k}.")
     log = logs.read(train)
     cases = log.cases(test)
     cases = novel_only(cases) if novel else cases

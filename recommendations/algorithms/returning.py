@@ -39,7 +39,7 @@ def visits(interactions: ibis.Table, gap_minutes: int = 30) -> Iterator[list[int
     """
     looks = interactions.filter(interactions.type.isin(LOOKS), interactions.visitor.notnull())
     newest = looks.order_by(ibis.desc("occurred_at")).limit(NEWEST_LOOKS)
-    columns = newest.select("visitor", "session", "occurred_at", "item").to_pyarrow()
+    columns = newest.select("visitor", "session", "occurred_at", "item").distinct().to_pyarrow()
     moments = columns["occurred_at"].cast(pa.int64())  # microseconds
     named = (columns["visitor"], columns["session"], moments, columns["item"])
     rows = zip(*(column.to_pylist() for column in named), strict=True)
