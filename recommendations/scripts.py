@@ -95,7 +95,10 @@ return {{found, redis.call('HMGET', KEYS[1], unpack(ids)), landmark, category}}
 """
 
 # KEYS: the newest items. Answers internal ids with the seconds from which they are new, in a flat list to every client.
-NEWEST: Final = "return redis.call('ZRANGE', KEYS[1], ARGV[1], '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2], 'WITHSCORES')"
+NEWEST: Final = """
+return redis.call('ZRANGE', KEYS[1], ARGV[1], '-inf', 'BYSCORE', 'REV',
+  'LIMIT', 0, ARGV[2], 'WITHSCORES')
+"""
 
 
 def neighbours_of_history(slug: str, table: str, visitor: str, user: str, count: int) -> Command:
