@@ -94,6 +94,12 @@ local landmark = redis.call('HGET', KEYS[4], '{CATEGORY}:' .. category) or '0'
 return {{found, redis.call('HMGET', KEYS[1], unpack(ids)), landmark, category}}
 """
 
+# KEYS: the newest items. Answers internal ids with the seconds from which they are new, in a flat list to every client.
+NEWEST: Final = """
+return redis.call('ZRANGE', KEYS[1], ARGV[1], '-inf', 'BYSCORE', 'REV',
+  'LIMIT', 0, ARGV[2], 'WITHSCORES')
+"""
+
 
 def neighbours_of_history(slug: str, table: str, visitor: str, user: str, count: int) -> Command:
     """Reply: ([entry, …], [list, …]) of the `count` items a visitor or user had to do with last."""
@@ -115,6 +121,11 @@ def bought_with(slug: str, table: str, visitor: str, user: str, now: float) -> C
     """Reply: ([Unix microseconds, …], [record or nil, …]) of the items bought lately."""
     since = int((now - HISTORY_KEPT.total_seconds()) * 1_000_000)
     return ("EVAL", BOUGHT_WITH, 1, table, naming.key(slug, ""), visitor, user, since)
+
+
+def newest(newest_key: str, now: float, count: int) -> Command:
+    """Reply: [internal id, Unix seconds, …] of the items that are new last, up to now."""
+    return ("EVAL", NEWEST, 1, newest_key, int(now), count)
 
 
 def trend(ids: str, trend_key: str, trending_key: str, count: int) -> Command:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from catalog.types import newest_key
+from recommendations import scripts
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
 from recommendations.strategies.base import Asked, Reply, Strategy
@@ -26,8 +27,7 @@ class New(Strategy):
         return False
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
-        lately = (int(asked.now), "-inf", "BYSCORE", "REV", "LIMIT", 0, LOOKED_AT, "WITHSCORES")
-        return (("ZRANGE", newest_key(asked.slug), *lately),)
+        return (scripts.newest(newest_key(asked.slug), asked.now, LOOKED_AT),)
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
         found = zip(map(int, replies[0][::2]), map(float, replies[0][1::2]), strict=True)

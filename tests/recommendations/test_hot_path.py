@@ -86,7 +86,7 @@ def test_an_answer_is_two_reads(shop: Api, reads: list[list[str]]) -> None:
     del reads[:]
     assert ids(slate(shop, placement="pdp", item_id="mug", visitor_id="v1"))
     # Three neighbour lists, the trends of shop and category, popular, new, what was bought, and the variants' groups.
-    assert reads == [["HMGET"] * 3 + ["EVALSHA", "EVALSHA", "HMGET", "ZRANGE", "EVALSHA", "HMGET"], ["HMGET"]]
+    assert reads == [["HMGET"] * 3 + ["EVALSHA", "EVALSHA", "HMGET", "EVALSHA", "EVALSHA", "HMGET"], ["HMGET"]]
 
 
 def test_a_history_is_read_with_its_neighbours(shop: Api, reads: list[list[str]]) -> None:
@@ -94,7 +94,7 @@ def test_a_history_is_read_with_its_neighbours(shop: Api, reads: list[list[str]]
     del reads[:]
     slate(shop, placement="home", visitor_id="v1")
     # for_you, trending, popular, new, what was bought
-    assert reads == [["EVALSHA", "EVALSHA", "HMGET", "ZRANGE", "EVALSHA"], ["HMGET"]]
+    assert reads == [["EVALSHA", "EVALSHA", "HMGET", "EVALSHA", "EVALSHA"], ["HMGET"]]
 
 
 def test_the_live_state_is_read_now_and_then(shop: Api, reads: list[list[str]]) -> None:

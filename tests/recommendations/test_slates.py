@@ -60,6 +60,9 @@ class Shop:
     def of_script(self, script: str, _: int, key: str, *arguments: Any) -> Any:
         if script == scripts.BOUGHT:
             return [item_id.encode() for item_id in self.bought]
+        if script == scripts.NEWEST:
+            new = self.lists.get("new", [])
+            return [part for n, number in enumerate(new) for part in (b"%d" % number, b"%d" % (NOW - n * 43_200))]
         if script == scripts.BOUGHT_WITH:
             times = [b"%d" % ((NOW - 30 * 86_400) * 1e6) for _ in self.bought]
             return [times, [self.repurchase(item) for item in self.bought]]
@@ -79,9 +82,6 @@ class Shop:
         return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
 
     def of_command(self, name: str, key: str, *fields: str) -> Any:
-        if name == "ZRANGE":
-            new = self.lists.get("new", [])
-            return [part for n, number in enumerate(new) for part in (b"%d" % number, b"%d" % (NOW - n * 43_200))]
         assert name == "HMGET"
         if key.endswith(":ids"):
             return [b"%d" % NAMES.index(field) if field in NAMES else None for field in fields]
