@@ -143,19 +143,35 @@ def differences(decision: Plain | None) -> list[Difference]:
 
 
 def headline(quality: Sequence[Plain]) -> str:
-    """In one sentence how good a model is; empty if that was not measured."""
-    visits = {each["strategy"]: each for each in quality if _question(each) == "visits"}
-    if JUDGED not in visits or POPULAR not in visits:
+    """In one sentence how good a model is, by what most speaks for it, visits or orders; empty if nothing does."""
+    found = {
+        key: pair
+        for key in _SENTENCES
+        if (pair := [each for each in quality if _question(each) == key and each["strategy"] in _SENTENCES[key]])
+        and len(pair) == 2
+    }
+    if not found:
         return ""
-    own, popular = (Quality.from_json(visits[name]) for name in (JUDGED, POPULAR))
-    if own.units < GATE.min_units or own.hit_rate is None or popular.hit_rate is None:
-        return f"{_counted(own.units, 'visit')} held back to judge it by: too few to say how good it is."
-    rates = (
-        f"The session strategy finds the next product in {percent(own.hit_rate.value)} of cases, "
-        f"popular products in {percent(popular.hit_rate.value)}"
-    )
-    verdict = _verdict(visits[JUDGED], visits[POPULAR])
-    return f"{rates}." if verdict.code == "better" else f"{rates}: it is {verdict.text}."
+    key = max(found, key=lambda each: found[each][0]["units"])
+    by_name = {each["strategy"]: each for each in found[key]}
+    return _sentence(key, by_name[next(name for name in by_name if name != POPULAR)], by_name[POPULAR])
+
+
+_SENTENCES: Final = {
+    "visits": {JUDGED: "The session strategy finds the next product in", POPULAR: ""},
+    "orders": {"bought_together": "From one product of an order, bought together finds another in", POPULAR: ""},
+}
+
+
+def _sentence(key: str, plain: Plain, popular: Plain) -> str:
+    own, other = Quality.from_json(plain), Quality.from_json(popular)
+    if own.units < GATE.min_units or own.hit_rate is None or other.hit_rate is None:
+        held_back = _counted(own.units, QUESTIONS[key].unit.removesuffix("s"))
+        return f"{held_back} held back to judge it by: too few to say how good it is."
+    says = f"{_SENTENCES[key][plain['strategy']]} {percent(own.hit_rate.value)} of cases"
+    rates = f"{says}, popular products in {percent(other.hit_rate.value)}"
+    code = _compared("hit_rate", plain, popular)[0]
+    return f"{rates}." if code == "better" else f"{rates}: it is {_AGAINST_POPULAR[code]}."
 
 
 def in_short(text: str) -> str:
@@ -210,17 +226,27 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def _verdict(plain: Plain, popular: Plain) -> Verdict:
-    """By the interval of the paired difference in NDCG if it was kept, else by whether the two intervals overlap."""
-    own, other = Quality.from_json(plain), Quality.from_json(popular)
-    if own.units < GATE.min_units or not own.ndcg or not other.ndcg:
+    """By NDCG, as models are judged; the hit rate stands beside it."""
+    own = Quality.from_json(plain)
+    if own.units < GATE.min_units or not own.ndcg:
         return Verdict("few", "too few to compare with popular", f"{own.units} of at least {GATE.min_units} needed.")
+    code, ndcg = _compared("ndcg", plain, popular)
+    _, hits = _compared("hit_rate", plain, popular)
+    return Verdict(code, _AGAINST_POPULAR[code], f"NDCG {ndcg}, hit rate {hits} (95 % intervals).")
+
+
+def _compared(name: str, plain: Plain, popular: Plain) -> tuple[str, str]:
+    """By the interval of the difference on the same cases if it was kept, else by whether the two intervals overlap."""
     if kept := plain.get("above_popular"):
-        value, low, high = kept["ndcg"]
-        code, how = _code(low, high), f"NDCG {value:+.3f} against popular, 95 % interval {low:+.3f} to {high:+.3f}."
-    else:
-        code = _code(own.ndcg.low - other.ndcg.high, own.ndcg.high - other.ndcg.low)
-        how = f"NDCG {_between(own.ndcg)}, popular {_between(other.ndcg)} (95 % intervals)."
-    return Verdict(code, _AGAINST_POPULAR[code], how)
+        value, low, high = kept[name]
+        write = _points if name == "hit_rate" else "{:+.3f}".format
+        return _code(low, high), f"{write(value)}, {write(low)} to {write(high)}"
+    own, other = (getattr(Quality.from_json(each), name) for each in (plain, popular))
+    return _code(own.low - other.high, own.high - other.low), f"{_between(own)}, popular {_between(other)}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f} points"
 
 
 _AGAINST_POPULAR: Final = {

@@ -32,10 +32,19 @@ def quality(strategy: str, asked: str, ndcg: tuple[float, float, float], **more:
 
 
 GOOD = [
-    quality("session", "visits", (0.36, 0.34, 0.38), above_popular={"ndcg": [0.34, 0.32, 0.36]}),
-    quality("similar", "visits", (0.03, 0.01, 0.05), above_popular={"ndcg": [0.01, -0.01, 0.03]}),
+    quality(
+        "session", "visits", (0.36, 0.34, 0.38), above_popular=dict.fromkeys(("ndcg", "hit_rate"), [0.34, 0.32, 0.36])
+    ),
+    quality(
+        "similar", "visits", (0.03, 0.01, 0.05), above_popular=dict.fromkeys(("ndcg", "hit_rate"), [0.01, -0.01, 0.03])
+    ),
     quality("popular", "visits", (0.02, 0.01, 0.03)),
-    quality("bought_together", "orders", (0.01, 0.0, 0.02), above_popular={"ndcg": [-0.02, -0.03, -0.01]}),
+    quality(
+        "bought_together",
+        "orders",
+        (0.01, 0.0, 0.02),
+        above_popular=dict.fromkeys(("ndcg", "hit_rate"), [-0.02, -0.03, -0.01]),
+    ),
     quality("popular", "orders", (0.03, 0.02, 0.04)),
 ]
 TRIED = {"setting": "browsing", "ndcg": 0.2, "hit_rate": 0.4, "mrr": 0.1, "coverage": 0.5, "difference": None}
@@ -106,8 +115,23 @@ def test_a_strategy_whose_interval_meets_that_of_popular_is_not_called_better() 
     assert reports.headline(without).endswith("it is not clearly better than popular.")
     apart = [quality("session", "visits", (0.06, 0.04, 0.08)), without[1]]
     assert reports.groups(apart)[0].lines[0].verdict == reports.Verdict(
-        "better", "better than popular", "NDCG 0.040 to 0.080, popular 0.010 to 0.030 (95 % intervals)."
-    )
+        "better", "better than popular",
+        "NDCG 0.040 to 0.080, popular 0.010 to 0.030, hit rate 0.040 to 0.080, popular 0.010 to 0.030 (95 % intervals).",
+    )  # fmt: skip
+
+
+def test_the_sentence_is_about_what_most_speaks_for_it() -> None:
+    above = {"ndcg": [0.1, 0.09, 0.11], "hit_rate": [0.1, 0.08, 0.12]}
+    orders = [
+        quality("bought_together", "orders", (0.7, 0.6, 0.8), units=901, above_popular=above),
+        quality("popular", "orders", (0.6, 0.5, 0.7), units=901),
+    ]
+    said = "From one product of an order, bought together finds another in 70.0 % of cases, popular products in 60.0 %."
+    assert reports.headline([*GOOD[:3], *orders]) == said
+    unsure = {**above, "hit_rate": [0.1, -0.02, 0.12]}
+    said = said.removesuffix(".") + ": it is not clearly better than popular."
+    assert reports.headline([*GOOD[:3], {**orders[0], "above_popular": unsure}, orders[1]]) == said
+    assert reports.headline([]) == reports.headline(GOOD[:1]) == ""
 
 
 def test_a_handful_of_visits_is_judged_by_nobody(ann: Client, tenant_a: TenantRef) -> None:
