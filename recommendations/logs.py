@@ -170,7 +170,7 @@ def _text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _each_in_a_list(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -33,17 +33,20 @@ def quality(strategy: str, asked: str, ndcg: tuple[float, float, float], **more:
 
 GOOD = [
     quality(
-        "session", "visits", (0.36, 0.34, 0.38), above_popular=dict.fromkeys(("ndcg", "hit_rate"), [0.34, 0.32, 0.36])
+        "session", "visits", (0.36, 0.34, 0.38), above_popular={key: [0.34, 0.32, 0.36] for key in ("ndcg", "hit_rate")}
     ),
     quality(
-        "similar", "visits", (0.03, 0.01, 0.05), above_popular=dict.fromkeys(("ndcg", "hit_rate"), [0.01, -0.01, 0.03])
+        "similar",
+        "visits",
+        (0.03, 0.01, 0.05),
+        above_popular={key: [0.01, -0.01, 0.03] for key in ("ndcg", "hit_rate")},
     ),
     quality("popular", "visits", (0.02, 0.01, 0.03)),
     quality(
         "bought_together",
         "orders",
         (0.01, 0.0, 0.02),
-        above_popular=dict.fromkeys(("ndcg", "hit_rate"), [-0.02, -0.03, -0.01]),
+        above_popular={key: [-0.02, -0.03, -0.01] for key in ("ndcg", "hit_rate")},
     ),
     quality("popular", "orders", (0.03, 0.02, 0.04)),
 ]
@@ -116,7 +119,8 @@ def test_a_strategy_whose_interval_meets_that_of_popular_is_not_called_better() 
     apart = [quality("session", "visits", (0.06, 0.04, 0.08)), without[1]]
     assert reports.groups(apart)[0].lines[0].verdict == reports.Verdict(
         "better", "better than popular",
-        "NDCG 0.040 to 0.080, popular 0.010 to 0.030, hit rate 0.040 to 0.080, popular 0.010 to 0.030 (95 % intervals).",
+        "NDCG 0.040 to 0.080, popular 0.010 to 0.030, "
+        "hit rate 0.040 to 0.080, popular 0.010 to 0.030 (95 % intervals).",
     )  # fmt: skip
 
 
