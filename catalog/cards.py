@@ -127,7 +127,9 @@ def _note_new(tenant: TenantRef, found: Sequence[Row], ids: set[int]) -> None:
         client.zadd(name, since)
     gone = [str(pk) for pk in ids if str(pk) not in since]
     if gone and client.zrem(name, *gone) and client.zcount(name, "-inf", seconds) < NEWEST // 2:
-        client.zadd(name, _newest(now))  # so many are gone that older ones have their turn
+        older = _newest(now)  # so many are gone that older ones have their turn
+        if older:
+            client.zadd(name, older)
     to_come = client.zcount(name, f"({seconds}", "+inf")
     client.zremrangebyrank(name, 0, -int(to_come) - NEWEST - 1)
 

@@ -431,9 +431,10 @@ def test_a_token_of_nobody_is_no_entry(edge: Any, tenant_a: TenantRef, call: Cal
 def test_another_shops_model_recommends_nothing_of_this_one(shop_a: Api, api_b: Api, tenant_a: TenantRef) -> None:
     shop_a.post("events/batch", {"events": [EVENT | {"visitor_id": f"v{n}"} for n in range(3)]})
     run = training.train(tenant_a)
-    [shown] = shop_a.get("recommendations", {"placement": "home"}).json["items"]
-    assert shown["item_id"] == MARK
+    shown = shop_a.get("recommendations", {"placement": "home"}).json["items"]
+    assert MARK in {item["item_id"] for item in shown}
     answer = api_b.get("recommendations", {"placement": "home", "visitor_id": MARK})
-    assert (answer.json["items"], answer.json["model_version"]) == ([], None)
+    assert answer.json["model_version"] is None
+    assert MARK not in {item["item_id"] for item in answer.json["items"]}
     assert MARK.encode() not in answer.body
     assert run.version.encode() not in api_b.get("models").body

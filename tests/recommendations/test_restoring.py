@@ -79,6 +79,7 @@ def test_a_rebuild_by_hand_changes_nothing(whole: Api, tenant_a: TenantRef) -> N
 
 def test_a_shop_that_was_never_trained_is_restored_too(filled: Api, tenant_a: TenantRef) -> None:
     filled.post("placements", {"key": "only-mine", "name": "Mine", "cascade": ["trending"], "limit": 1})
+    redis.client().flushdb()
     tasks.restore_missing()
     held = everything(tenant_a)
     redis.client().flushdb()

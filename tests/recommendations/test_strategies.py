@@ -43,14 +43,15 @@ def test_bought_together_is_what_shares_orders(shop: Api) -> None:
     assert ids({"items": items})[0] == "pot"
     assert {item["item_id"] for item in items} == {"pot", "jam", "mug"}
     assert texts(items) == ["2 orders with tea also hold this"] * 3
-    # Two orders of two lines count √2 times as much as two of three; pot, jam and mug are in two orders each.
-    assert items[0]["score"] / items[1]["score"] == pytest.approx(2**0.5, rel=2e-3)
+    # Two orders of two lines count √2 times as much as two of three; pot, jam and mug are in two orders each. The orders
+    # are days apart, so the younger ones count a little more.
+    assert items[0]["score"] / items[1]["score"] == pytest.approx(2**0.5, rel=2e-2)
 
 
 def test_bought_together_favours_the_rarer_of_equals(shop: Api) -> None:
     jam, tea = only(shop, "bought_together", item_id="mug")
     assert (jam["item_id"], tea["item_id"]) == ("jam", "tea")
-    assert jam["score"] / tea["score"] == pytest.approx((4 / 2) ** 0.15, rel=2e-3)
+    assert jam["score"] / tea["score"] == pytest.approx((4 / 2) ** 0.1, rel=2e-2)
 
 
 def test_a_basket_gets_what_goes_with_all_of_it_and_nothing_that_is_in_it(shop: Api) -> None:
