@@ -69,7 +69,7 @@ def test_the_placements_slate_is_the_apis_and_marks_what_filled_it_up(shop: Tena
 
 def test_only_strategies_that_have_something_to_start_from_are_asked(shop: TenantRef) -> None:
     assert [shown.title for shown in compared(shop, "mug").strategies] == [
-        "Also viewed", "Bought together", "Similar", "Trending", "Popular",
+        "Also viewed", "Bought together", "Similar", "Trending", "Popular", "New",
     ]  # fmt: skip
     assert {"This visit", "For you"} <= {shown.title for shown in compared(shop, None, "v-77").strategies}
 
