@@ -43,8 +43,8 @@ def test_bought_together_is_what_shares_orders(shop: Api) -> None:
     assert ids({"items": items})[0] == "pot"
     assert {item["item_id"] for item in items} == {"pot", "jam", "mug"}
     assert texts(items) == ["2 orders with tea also hold this"] * 3
-    # Two orders of two lines count √2 times as much as two of three; pot, jam and mug are in two orders each. The orders
-    # are days apart, so the younger ones count a little more.
+    # Two orders of two lines count √2 times as much as two of three; pot, jam and mug are in two orders each. The
+    # orders are days apart, so the younger ones count a little more.
     assert items[0]["score"] / items[1]["score"] == pytest.approx(2**0.5, rel=2e-2)
 
 
