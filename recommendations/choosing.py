@@ -81,6 +81,7 @@ class Choice:
                 "bought_together_penalty": self.single.popularity_penalty,
                 "cart_penalty": self.cart.popularity_penalty,
             },
+            "coview": asdict(self.coview),
             "returns": self.serving.returns,
             "evidence": self.evidence,
         }
@@ -90,7 +91,7 @@ class Choice:
         """The inverse of `to_json`."""
         chosen, returns = plain["chosen"], plain["returns"]
         return cls(
-            coview=next((each for each, name in NAMES.items() if name == chosen.get("coview")), BROWSING),
+            coview=msgspec.convert(plain["coview"], CoviewParams),
             single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),
             cart=replace(baskets.CART, popularity_penalty=chosen["cart_penalty"]),
             serving=msgspec.convert({"recency": chosen["recency"], "returns": returns}, ServingParameters),

@@ -1,0 +1,52 @@
+"""How often visits come back to what they have seen, counted and used."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommendations.algorithms.returning import PLACES, PRIOR, TIMES, learn_returns, visits, with_returns
+from recommendations.algorithms.scoring import Scored
+from tests.recommendations.algorithms.tables import event, interactions, visit
+
+VISITS = st.lists(st.lists(st.integers(0, 8), max_size=12), max_size=8)
+NEW = [Scored(item, score, 0, 1) for item, score in ((5, 4.0), (6, 2.0), (7, 1.0))]
+
+
+def test_no_visit_ever_came_back() -> None:
+    rates = learn_returns([])
+    assert {rate for places in rates for times in places for rate in times} == {0.0}
+
+
+def test_a_rate_by_hand() -> None:
+    """After one item, three of four visits look at it again: 3 returns of 4 chances, near the rate of its place."""
+    rates = learn_returns([[1, 1], [2, 2], [3, 3], [4, 5]])
+    of_place = 3 / (4 + PRIOR)
+    of_times = (3 + PRIOR * of_place) / (4 + PRIOR)
+    assert rates[0][0][0] == pytest.approx((3 + PRIOR * of_times) / (4 + PRIOR), abs=1e-5)
+
+
+@given(VISITS)
+def test_rates_are_probabilities(found: list[list[int]]) -> None:
+    rates = learn_returns(found)
+    assert all(len(places) == PLACES and all(len(times) == TIMES for times in places) for places in rates)
+    assert all(0 <= rate < 1 for places in rates for times in places for rate in times)
+
+
+@given(VISITS, st.lists(st.integers(0, 8), min_size=1, max_size=30))
+def test_each_item_is_there_once_in_the_order_of_its_chance(found: list[list[int]], past: list[int]) -> None:
+    ranked = with_returns(NEW, past, learn_returns(found))
+    assert {item for item, _ in ranked} == {5, 6, 7} | set(past)
+    assert len(ranked) == len({item for item, _ in ranked})
+    chances = [chance for _, chance in ranked]
+    assert chances == sorted(chances, reverse=True)
+    assert sum(chances) <= 1 + 1e-9
+
+
+def test_without_rates_only_new_items_are_shown() -> None:
+    assert [item for item, _ in with_returns(NEW, [6, 1], ())] == [5, 7]
+
+
+def test_visits_end_with_their_session_or_a_pause_and_keep_repeats() -> None:
+    loose = [event("w", item, minute) for item, minute in ((6, 0), (6, 1), (7, 2), (8, 60))]
+    rows = [*visit("a", 1, 1, 2), *visit("a", 3, day=1.0), *visit("b", 4, 5), *loose]
+    assert sorted(visits(interactions(rows))) == [[1, 1, 2, 3], [4, 5], [6, 6, 7], [8]]

@@ -1,0 +1,61 @@
+"""Which settings a shop's own visits speak for, and that what was chosen is trained with."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import ibis
+
+from recommendations import choosing
+from recommendations.algorithms import baskets
+from recommendations.algorithms.coview import BROWSING
+from recommendations.algorithms.engine import open_engine
+from recommendations.choosing import Choice, Run
+from recommendations.types import ServingParameters
+from tests.recommendations.algorithms.tables import Row, interactions, visit
+
+
+@contextmanager
+def running() -> Iterator[Run]:
+    with open_engine() as engine:
+
+        def run(name: str, expression: ibis.Table) -> ibis.Table:
+            table: ibis.Table = engine.create_table(name, expression)
+            return table
+
+        yield run
+
+
+def chosen(rows: list[Row]) -> Choice:
+    with running() as run:
+        return choosing.choose(run, run("interactions", interactions(rows)))
+
+
+def test_a_choice_comes_back_from_json_as_it_was() -> None:
+    choice = Choice(
+        coview=replace(BROWSING, half_life_days=7.0, backward=1.0),
+        single=replace(baskets.PRODUCT_PAGE, popularity_penalty=0.0),
+        cart=replace(baskets.CART, popularity_penalty=0.7),
+        serving=ServingParameters(3.0, (((0.1, 0.2),),)),
+        names={"coview": "recent"},
+        evidence={"coview": {"cases": 3}},
+    )
+    assert Choice.from_json(json.loads(json.dumps(choice.to_json()))) == choice
+
+
+def test_a_few_visits_say_nothing_and_the_usual_settings_stay() -> None:
+    choice = chosen([step for n in range(20) for step in visit(f"v{n}", 1, 2, 3, day=n)])
+    assert (choice.coview, choice.single, choice.cart) == (BROWSING, baskets.PRODUCT_PAGE, baskets.CART)
+    assert choice.evidence == {}
+
+
+def test_enough_visits_are_evidence_and_the_same_visits_the_same_choice() -> None:
+    rows = [step for n in range(1_200) for step in visit(f"v{n}", n % 40, (n + 1) % 40, (n + 2) % 40, day=n / 24)]
+    first, second = chosen(rows), chosen(rows[::-1])
+    assert first == second
+    tried = first.evidence["coview"]["tried"]
+    assert tried[0]["setting"] == "browsing"
+    assert tried[0]["difference"] is None
+    assert {each["setting"] for each in tried} > {"browsing", "without distance"}
+    assert first.evidence["coview"]["units"] >= choosing.ENOUGH_UNITS
