@@ -15,7 +15,7 @@ import ibis
 import msgspec
 import pyarrow.compute as pc
 
-from recommendations.algorithms import baskets, coview, returning, sessions
+from recommendations.algorithms import baskets, coview, returning, sessions, visits
 from recommendations.algorithms.baskets import BasketParams
 from recommendations.algorithms.coview import BROWSING, CoviewParams
 from recommendations.algorithms.sessions import SessionParams
@@ -25,16 +25,15 @@ from recommendations.evaluation.cases import Draw, basket_cases, next_item_cases
 from recommendations.evaluation.holdout import divide_sessions, split_moment
 from recommendations.evaluation.metrics import Catalogue
 from recommendations.evaluation.runner import Results, evaluate
-from recommendations.evaluation.types import MEASURES, Case
-from recommendations.offline import recommender
-from recommendations.packed_tables import MemoryTables, packed_neighbours
+from recommendations.evaluation.types import ENOUGH_UNITS, MEASURES, Case
+from recommendations.offline import packed_neighbours, recommender
+from recommendations.packed_tables import MemoryTables
 from recommendations.types import USUAL, ServingParameters
 
 Run = Callable[[str, ibis.Table], ibis.Table]
 K: Final = 20
 NEWEST_STEPS: Final = 300_000  # more would cost time and not change the choice
 DRAW: Final = Draw(cases=3_000, per_session=5, novel=True)
-ENOUGH_UNITS: Final = 100  # visits or orders; fewer say nothing about settings
 RECENCIES: Final = (1.5, 3.0, 5.0)
 MOST: Final = 0.5  # of the visitors with several items, as many visits of several items are to be expected
 
@@ -110,7 +109,7 @@ def choose(run: Run, interactions: ibis.Table) -> Choice:
         steps = run("choice histories", sessions.sessions(looks, usual.sessions))
     name, params, recency, viewed = _choose_coview(run, steps, usual)
     single, cart, bought = _choose_baskets(run, interactions)
-    rates = returning.learn_returns(returning.visits(interactions, params.sessions.gap_minutes))
+    rates = returning.learn_returns(visits.visits(interactions, params.sessions.gap_minutes))
     return Choice(
         coview=params,
         single=single,

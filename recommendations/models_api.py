@@ -11,9 +11,8 @@ from rest_framework.views import APIView
 
 from recomengine.lib.api import CursorPages, PageSchema
 from recomengine.lib.errors import DomainError
-from recommendations import queueing, releasing, scheduling, training
+from recommendations import queueing, releasing, scheduling, trainings
 from recommendations.models import ModelRun
-from recommendations.stages import STAGES
 from tenants import tenancy
 from tenants.authentication import actor_of, caller_of
 
@@ -59,7 +58,7 @@ class ModelRunSchema(serializers.ModelSerializer[ModelRun]):
 
     @extend_schema_field(StageSchema(many=True))
     def get_stages(self, run: ModelRun) -> list[dict[str, Any]]:
-        return [{"name": name, "seconds": run.seconds[name]} for name in STAGES if name in run.seconds]
+        return [{"name": name, "seconds": run.seconds[name]} for name in trainings.STAGES if name in run.seconds]
 
     @extend_schema_field(TrainingProgressSchema)
     def get_progress(self, run: ModelRun) -> dict[str, Any]:
@@ -128,7 +127,7 @@ class TrainView(APIView):
     def post(self, request: Request) -> Response:
         """Train in the background; `GET models` shows the run."""
         tenant = caller_of(request).tenant
-        if training.is_under_way(tenant):
+        if trainings.is_under_way(tenant):
             raise DomainError("training_in_progress")
         queueing.train_later(tenant)
         return Response({"status": "queued"}, status=202)

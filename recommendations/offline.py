@@ -4,6 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
+import ibis
+import pyarrow as pa
+
+from recommendations.algorithms.types import NEIGHBOURS
+from recommendations.packed_tables import packed_lists
 from recommendations.strategies import STRATEGIES, Strategy
 from recommendations.strategies.base import Tables
 from recommendations.strategies.session import Session
@@ -44,3 +49,17 @@ def _ranking(strategy: Strategy, tables: Tables, novel: bool) -> Callable[[Seque
         return ranked
 
     return rank
+
+
+def packed_neighbours(neighbours: ibis.Table) -> dict[int, bytes]:
+    """The lists of a table of neighbours (NEIGHBOURS) by item number; the expression is executed."""
+    table = neighbours.order_by("item", "rank").to_pyarrow().select(NEIGHBOURS.names)
+    return dict(packed_lists(table.rename_columns(["key", "item", *NEIGHBOURS.names[2:]])))
+
+
+def packed_ranking(ranking: ibis.Table) -> bytes:
+    """One list (RANKING), packed; empty without rows. The expression is executed."""
+    table = ranking.order_by("rank").to_pyarrow()
+    key = pa.repeat(0, table.num_rows)
+    lists: dict[int, bytes] = dict(packed_lists(table.append_column("key", key)))
+    return lists.get(0, b"")

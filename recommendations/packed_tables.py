@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recommendations.algorithms.scoring import ENTRY
-from recommendations.algorithms.types import NEIGHBOURS
 from recommendations.packing import SCALE, Repurchase, pack, pack_repurchase
 from recommendations.types import USUAL, ServingParameters
 
@@ -74,17 +72,3 @@ def in_memory(
 
 def _numbered(lists: Iterable[tuple[str, bytes]], numbers: Mapping[str, int]) -> Iterator[tuple[int, bytes]]:
     return ((numbers[key], packed) for key, packed in lists if key in numbers)
-
-
-def packed_neighbours(neighbours: ibis.Table) -> dict[int, bytes]:
-    """The lists of a table of neighbours (NEIGHBOURS) by item number; the expression is executed."""
-    table = neighbours.order_by("item", "rank").to_pyarrow().select(NEIGHBOURS.names)
-    return dict(packed_lists(table.rename_columns(["key", "item", *NEIGHBOURS.names[2:]])))
-
-
-def packed_ranking(ranking: ibis.Table) -> bytes:
-    """One list (RANKING), packed; empty without rows. The expression is executed."""
-    table = ranking.order_by("rank").to_pyarrow()
-    key = pa.repeat(0, table.num_rows)
-    lists: dict[int, bytes] = dict(packed_lists(table.append_column("key", key)))
-    return lists.get(0, b"")

@@ -7,7 +7,7 @@ from typing import Final
 
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from recommendations import queueing, training
+from recommendations import queueing, trainings
 from recommendations.models import ModelRun
 from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
@@ -38,14 +38,14 @@ class Schedule:
 
 def schedule(tenant: TenantRef) -> Schedule:
     """What is planned for a tenant."""
-    runs, is_under_way = _newest(tenant), training.is_under_way(tenant)
+    runs, is_under_way = _newest(tenant), trainings.is_under_way(tenant)
     failures = max(0, _failures(runs) - is_under_way)
-    return Schedule(tenant.training_every, _next_at(tenant, runs), training.is_stale(tenant), is_under_way, failures)
+    return Schedule(tenant.training_every, _next_at(tenant, runs), trainings.is_stale(tenant), is_under_way, failures)
 
 
 def train_now(tenant: TenantRef, *, by: Actor) -> None:
     """Have a worker train as somebody asked; raises `training_in_progress`."""
-    if training.is_under_way(tenant):
+    if trainings.is_under_way(tenant):
         raise DomainError("training_in_progress")
     owner = directory.get_model(tenant.slug)
     audit.record(by, "training.requested", ("tenant", tenant.slug), owner)
@@ -59,7 +59,7 @@ def is_due(tenant: TenantRef) -> bool:
     if planned is None or planned > clock.now():
         return False
     is_begun = bool(runs) and runs[0].status == Status.RUNNING
-    return not training.is_under_way(tenant) if is_begun else training.is_stale(tenant)
+    return not trainings.is_under_way(tenant) if is_begun else trainings.is_stale(tenant)
 
 
 def is_given_up(tenant: TenantRef) -> bool:
@@ -105,7 +105,7 @@ def _failures(runs: list[ModelRun]) -> int:
 def _retry_at(runs: list[ModelRun]) -> datetime:
     """When a run that did not reach its end is tried again; a killed one at once, the first times."""
     newest, failures = runs[0], _failures(runs)
-    if newest.status == Status.RUNNING and failures < training.ATTEMPTS:
+    if newest.status == Status.RUNNING and failures < trainings.ATTEMPTS:
         return newest.attempted_at
     doubled = FIRST_RETRY * (1 << min(failures - 1, 10))
     return (newest.finished_at or newest.attempted_at) + min(doubled, LAST_RETRY)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from recommendations.choosing import ENOUGH_UNITS
+from recommendations.evaluation.types import ENOUGH_UNITS
 
 
 class Tried(NamedTuple):

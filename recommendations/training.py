@@ -16,12 +16,10 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from catalog import reading as catalog
-from events import reading as events
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from recomengine.lib.postgres import held, is_held
-from recommendations import releasing, workdir
+from recomengine.lib.postgres import held
+from recommendations import releasing, trainings, workdir
 from recommendations.building import Progress
 from recommendations.models import ModelRun
 from recommendations.publishing import RedisFull
@@ -31,7 +29,6 @@ from tenants.types import TenantRef
 
 RESUMABLE: Final = timedelta(hours=1)
 """How old what was read may be for a run to be gone on with."""
-ATTEMPTS: Final = 3
 Status = ModelRun.Status
 log = structlog.get_logger(__name__)
 
@@ -62,19 +59,6 @@ def train(
         return run
 
 
-def is_under_way(tenant: TenantRef) -> bool:
-    """Whether a process is training the tenant now."""
-    return is_held(_lock(tenant))
-
-
-def is_stale(tenant: TenantRef) -> bool:
-    """Whether events or items have come in since the last training that reached its end began."""
-    with tenancy.use(tenant):
-        run = ModelRun.objects.filter(status__in=ModelRun.WITH_MODEL).order_by("-id").first()
-    since = run.started_at if run else None
-    return events.any_since(tenant, since) or catalog.any_since(tenant, since)
-
-
 def _taken_over(tenant: TenantRef) -> ModelRun | None:
     """The run that is not at its end, if it can be gone on with; what is too old for that is marked failed."""
     run = ModelRun.objects.order_by("-id").first()
@@ -95,7 +79,7 @@ def _taken_over(tenant: TenantRef) -> ModelRun | None:
 
 def _is_resumable(tenant: TenantRef, run: ModelRun) -> bool:
     is_young = clock.now() - run.started_at < RESUMABLE
-    return is_young and run.attempts < ATTEMPTS and workdir.of(tenant, run.version).has("reading")
+    return is_young and run.attempts < trainings.ATTEMPTS and workdir.of(tenant, run.version).has("reading")
 
 
 def _run(training: Training, *, by_clock: bool, force: bool) -> None:
@@ -213,14 +197,10 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _lock(tenant: TenantRef) -> str:
-    return f"train:{tenant.slug}"
-
-
 @contextmanager
 def _alone(tenant: TenantRef) -> Iterator[None]:
     """Hold the tenant's training lock for the block; the lock dies with the process."""
-    with held(_lock(tenant)) as is_alone:
+    with held(trainings.lock(tenant)) as is_alone:
         if not is_alone:
             raise DomainError("training_in_progress")
         yield

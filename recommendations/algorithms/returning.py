@@ -7,12 +7,9 @@ is one of the seen items with a probability that falls with how long ago it was 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
-import ibis
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommendations.algorithms.scoring import Scored
@@ -26,38 +23,6 @@ LEAST_NEW: Final = 0.05  # of all next steps are kept for new items, however muc
 Rates = tuple[tuple[tuple[float, ...], ...], ...]
 """`rates[length][place][times - 1]`: the probability that a visit of that length comes next to its place-th newest
 item, which it has seen so many times."""
-
-
-LOOKS: Final = ("view", "click")
-NEWEST_LOOKS: Final = 150_000
-
-
-def visits(interactions: ibis.Table, gap_minutes: int = 30) -> Iterator[list[int]]:
-    """The shop's newest visits out of interactions (INTERACTIONS): items looked at, oldest first, repeats included.
-
-    A session id holds within its visitor; elsewhere a pause splits. The expression is executed.
-    """
-    looks = interactions.filter(interactions.type.isin(LOOKS), interactions.visitor.notnull())
-    newest = looks.order_by(ibis.desc("occurred_at")).limit(NEWEST_LOOKS)
-    columns = newest.select("visitor", "session", "occurred_at", "item").distinct().to_pyarrow()
-    moments = columns["occurred_at"].cast(pa.int64())  # microseconds
-    named = (columns["visitor"], columns["session"], moments, columns["item"])
-    rows = zip(*(column.to_pylist() for column in named), strict=True)
-    ordered = sorted(rows, key=lambda row: (row[0], row[1] or "", *row[2:]))
-    for (_, session), of_visitor in groupby(ordered, key=lambda row: row[:2]):
-        steps = list(of_visitor)
-        yield from [[row[3] for row in steps]] if session else _split(steps, gap_minutes * 60)
-
-
-def _split(steps: Sequence[Any], gap: int) -> Iterator[list[int]]:
-    """The steps of a visitor without session ids, cut at pauses of more than `gap` seconds."""
-    visit: list[int] = []
-    for place, (_, _, moment, item) in enumerate(steps):
-        if visit and moment - steps[place - 1][2] > gap * 1_000_000:
-            yield visit
-            visit = []
-        visit.append(item)
-    yield visit
 
 
 def learn_returns(visits: Iterable[Sequence[int]]) -> Rates:

@@ -6,6 +6,8 @@ from typing import Any, Final, Self
 
 MEASURES: Final = ("hit_rate", "mrr", "ndcg", "recall")
 """The means over cases, each with an interval."""
+ENOUGH_UNITS: Final = 100
+"""Visits or orders; fewer say nothing about settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def test_an_unknown_address_outside_the_api_is_a_page(api_a: Api) -> None:
         ("PUT", "recommendations", {"GET", "POST"}),
         ("DELETE", "events", {"GET", "POST"}),
         ("GET", "events/batch", {"POST"}),
-        ("POST", "strategies", {"GET"}),
+        ("POST", "models", {"GET"}),
         ("PURGE", "catalog/items", {"GET", "POST"}),
     ],
 )

@@ -12,6 +12,7 @@ from recommendations.algorithms import baskets
 from recommendations.algorithms.coview import BROWSING
 from recommendations.algorithms.engine import open_engine
 from recommendations.choosing import Choice, Run
+from recommendations.evaluation.types import ENOUGH_UNITS
 from recommendations.types import ServingParameters
 from tests.recommendations.algorithms.tables import Row, interactions, visit
 
@@ -58,4 +59,4 @@ def test_enough_visits_are_evidence_and_the_same_visits_the_same_choice() -> Non
     assert tried[0]["setting"] == "browsing"
     assert tried[0]["difference"] is None
     assert {each["setting"] for each in tried} > {"browsing", "without distance"}
-    assert first.evidence["coview"]["units"] >= choosing.ENOUGH_UNITS
+    assert first.evidence["coview"]["units"] >= ENOUGH_UNITS

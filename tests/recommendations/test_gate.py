@@ -70,7 +70,7 @@ def shown(api: Api, version: str) -> Any:
 
 def test_a_model_is_measured_on_what_its_twin_has_not_seen(busy: Api, tenant_a: TenantRef) -> None:
     run = shown(busy, training.train(tenant_a).version)
-    found = {each["strategy"]: each for each in run["quality"]}
+    found = {each["strategy"]: each for each in run["quality"] if each["asked"] == "visits"}
     assert run["data_from"] < run["split_at"] < run["data_to"]
     assert found["session"]["units"] >= 50
     assert found["session"]["hit_rate_interval"][0] > found["popular"]["hit_rate_interval"][1]
@@ -114,7 +114,7 @@ def test_a_held_back_model_is_published_by_hand_and_taken_back(
     assert served(busy) == good
     assert shown(busy, bad)["status"] == "rolled_back"
     assert busy.post(f"models/{good}/rollback").json["code"] == "conflict"  # there is nothing before it
-    entries = AuditEntry.objects.filter(object_type="model").order_by("pk")
+    entries = AuditEntry.objects.filter(object_type="model").order_by("-pk")[:2][::-1]
     assert [(each.action, each.before, each.after) for each in entries] == [
         ("model.published", {"version": good}, {"version": bad}),
         ("model.rolled_back", {"version": bad}, {"version": good}),

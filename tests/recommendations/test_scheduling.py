@@ -10,7 +10,7 @@ from django.db import connection
 
 from recomengine.lib import clock
 from recomengine.lib.postgres import held
-from recommendations import scheduling, tasks, training
+from recommendations import scheduling, tasks, training, trainings
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.models import Tenant
@@ -133,7 +133,7 @@ def test_a_shop_that_fails_is_tried_again_and_again_later(
 
 def test_a_run_that_nobody_works_on_is_gone_on_with_at_once(api_a: Api, tenant_a: TenantRef, queued: list[str]) -> None:
     ran(tenant_a, Status.RUNNING, finished_at=None)
-    with held(training._lock(tenant_a)):
+    with held(trainings.lock(tenant_a)):
         tasks.train_due()
         assert queued == []
     tasks.train_due()
@@ -144,7 +144,7 @@ def test_what_ends_its_process_each_time_waits_even_if_the_queue_brings_it_again
     api_a: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("it was tried again"))
-    ran(tenant_a, Status.RUNNING, attempts=training.ATTEMPTS, finished_at=None)
+    ran(tenant_a, Status.RUNNING, attempts=trainings.ATTEMPTS, finished_at=None)
     tasks.train("shop-a")
     tasks.train("shop-a", by_clock=True)
     with tenancy.use(tenant_a):
@@ -172,7 +172,7 @@ def test_the_schedule_is_shown_and_changed_by_the_api(edge: Any, api_a: Api, ten
 
 
 def test_a_training_under_way_is_not_asked_for_again(api_a: Api, tenant_a: TenantRef, queued: list[str]) -> None:
-    with held(training._lock(tenant_a)):
+    with held(trainings.lock(tenant_a)):
         answer = api_a.post("models/train")
     assert (answer.status, answer.json["code"]) == (409, "training_in_progress")
     assert api_a.post("models/train").status == 202

@@ -16,7 +16,7 @@ from catalog.reading import contents, count
 from events import reading
 from recomengine.lib import clock, naming, redis
 from recomengine.lib.errors import DomainError
-from recommendations import building, modelstore, publishing, runs, stages, tasks, training, versions
+from recommendations import building, modelstore, publishing, runs, stages, tasks, training, trainings, versions
 from recommendations.models import ModelRun
 from recommendations.modelstore import Model
 from recommendations.stages import STAGES
@@ -273,7 +273,7 @@ def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
     api_a: Api, api_b: Api, queued: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(api_b, VIEW)
-    is_stale = training.is_stale
+    is_stale = trainings.is_stale
 
     def stale(tenant: TenantRef) -> bool:
         return is_stale(tenant) if tenant.slug == "shop-b" else fail()

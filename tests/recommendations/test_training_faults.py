@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from recomengine.lib import naming, postgres, redis
 from recomengine.lib.errors import DomainError
-from recommendations import building, modelstore, publishing, training, versions, workdir
+from recommendations import building, modelstore, publishing, training, trainings, versions, workdir
 from recommendations.models import ModelRun
 from recommendations.stages import STAGES
 from tenants import tenancy
@@ -89,10 +89,10 @@ def test_what_fails_again_and_again_begins_anew(
     shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(building, "build", broken_off)
-    for _ in range(training.ATTEMPTS + 1):
+    for _ in range(trainings.ATTEMPTS + 1):
         with pytest.raises(SystemError):
             training.train(tenant_a)
-    assert [each.attempts for each in runs(tenant_a)] == [1, training.ATTEMPTS, 1]
+    assert [each.attempts for each in runs(tenant_a)] == [1, trainings.ATTEMPTS, 1]
 
 
 def broken_off(*_: Any, **__: Any) -> Any:

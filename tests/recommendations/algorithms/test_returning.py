@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendations.algorithms.returning import PLACES, PRIOR, TIMES, learn_returns, visits, with_returns
+from recommendations.algorithms.returning import PLACES, PRIOR, TIMES, learn_returns, with_returns
 from recommendations.algorithms.scoring import Scored
+from recommendations.algorithms.visits import visits
 from tests.recommendations.algorithms.tables import event, interactions, visit
 
 VISITS = st.lists(st.lists(st.integers(0, 8), max_size=12), max_size=8)
