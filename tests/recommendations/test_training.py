@@ -278,7 +278,7 @@ def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
     def stale(tenant: TenantRef) -> bool:
         return is_stale(tenant) if tenant.slug == "shop-b" else fail()
 
-    monkeypatch.setattr(training, "is_stale", stale)
+    monkeypatch.setattr(trainings, "is_stale", stale)
     tasks.train_due()  # shop A has never been trained, so it is its turn as well
     assert queued == [("recommendations.train", ["shop-b"])]
 
