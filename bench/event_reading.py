@@ -114,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     server = os.environ.get("DATABASE_URL") or paths.database_url(paths.CHECKOUT)
     with database(server, name="bench_event_reading"), tempfile.TemporaryDirectory() as archive:
-        os.environ["EVENT_ARCHIVE"] = archive
+        os.environ["RECOMENGINE_EVENT_ARCHIVE"] = archive
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
         django.setup()
         manage("migrate_schemas")

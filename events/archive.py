@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,7 @@ from fsspec.core import url_to_fs
 
 from events.models import ArchivedMonth
 from recomengine.lib.errors import DomainError
+from recomengine.lib.stores import Digested
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -47,25 +48,6 @@ class Written:
     received_until: datetime | None
 
 
-class _Digested:
-    """A file to write to that knows the digest of what was written."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self.digest = file, sha256()
-
-    def write(self, data: Any) -> int:
-        self.digest.update(data)
-        return self._file.write(data)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def flush(self) -> None:
-        self._file.flush()
-
-
 def write(tenant: TenantRef, month: date, batches: Iterable[pa.RecordBatch]) -> Written:
     """Write a month's file aside, read it back, and move it to where its content names it.
 
@@ -89,7 +71,7 @@ def write(tenant: TenantRef, month: date, batches: Iterable[pa.RecordBatch]) -> 
 def _written(files: AbstractFileSystem, path: str, batches: Iterable[pa.RecordBatch]) -> Written:
     rows, latest = 0, None
     with files.open(path, "wb") as file:
-        sink = _Digested(cast(BinaryIO, file))
+        sink = Digested(cast(BinaryIO, file))
         with pq.ParquetWriter(sink, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
             for batch in batches:
                 writer.write_batch(batch)

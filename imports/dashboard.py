@@ -88,14 +88,16 @@ def counts_of(row: Import, *names: str) -> list[tuple[str, int]]:
     return [(name.capitalize(), getattr(row, name)) for name in names]
 
 
-def tried(request: PageRequest, change: Callable[[], object]) -> None:
-    """Change an import, or say on the next page why it cannot be; raises `not_found`."""
+def tried(request: PageRequest, change: Callable[[], object]) -> bool:
+    """Make a change, or say on the next page why it cannot be; returns whether it was made. Raises `not_found`."""
     try:
         change()
     except DomainError as error:
         if error.code == "not_found":
             raise
         messages.error(request, str(error))
+        return False
+    return True
 
 
 def before(text: str) -> int | None:

@@ -1,5 +1,7 @@
 """The live model as serving processes know it: the version that Redis points to, with its serving parameters."""
 
+from dataclasses import asdict
+
 import msgspec
 
 from recomengine.lib.redis_mux import RedisMux
@@ -13,7 +15,7 @@ def parameters_key(slug: str, version: str) -> str:
 
 
 def encode(parameters: ServingParameters) -> bytes:
-    return msgspec.json.encode({"recency": parameters.recency, "returns": parameters.returns})
+    return msgspec.json.encode(asdict(parameters))
 
 
 def decode(packed: bytes | None) -> ServingParameters:

@@ -1,6 +1,5 @@
 """The pages of models: each training, how good its model is, why it was published or not; and deciding otherwise."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,10 +11,9 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from imports.dashboard import before
+from imports.dashboard import before, tried
 from recomengine.lib import clock
-from recomengine.lib.errors import DomainError
-from recommendations import releasing, reports, runs, scheduling, settings_in_words
+from recommendations import releasing, reports, runs, scheduling, settings_in_words, trainings
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.dashboard import PageRequest, Shop, actor_of, shop_page
@@ -23,16 +21,6 @@ from tenants.types import Scope
 
 ROWS: Final = 30
 Status = ModelRun.Status
-STAGES: Final = {
-    "reading": "Reading catalogue and events",
-    "choosing": "Choosing settings",
-    "holding_out": "Building the model of the older events, to be tested",
-    "evaluating": "Testing it on the newest visits",
-    "building": "Building the model of all events",
-    "saving": "Keeping it",
-    "judging": "Comparing it with the live model",
-    "publishing": "Publishing",
-}
 STATES: Final = {
     Status.RUNNING: "running", Status.PUBLISHED: "live", Status.HELD_BACK: "held back", Status.FAILED: "failed",
     Status.SUPERSEDED: "superseded", Status.ROLLED_BACK: "taken back",
@@ -56,7 +44,7 @@ class Listed:
 
     @property
     def stage(self) -> str:
-        return STAGES.get(self.row.stage, self.row.stage) or "Beginning"
+        return trainings.STAGES.get(self.row.stage, self.row.stage) or "Beginning"
 
     @property
     def reason(self) -> str:
@@ -70,7 +58,7 @@ class Listed:
     @property
     def stages(self) -> list[tuple[str, float]]:
         """What was done, with the seconds it took."""
-        return [(title, self.row.seconds[name]) for name, title in STAGES.items() if name in self.row.seconds]
+        return [(title, self.row.seconds[name]) for name, title in trainings.STAGES.items() if name in self.row.seconds]
 
     @property
     def headline(self) -> str:
@@ -129,7 +117,7 @@ def train(request: PageRequest, shop: Shop) -> HttpResponse:
     with tenancy.use(shop.tenant):
         newest = ModelRun.objects.order_by("-id").first()
     if request.method == "POST":
-        is_asked = _tried(request, lambda: scheduling.train_now(shop.tenant, by=actor_of(request)))
+        is_asked = tried(request, lambda: scheduling.train_now(shop.tenant, by=actor_of(request)))
         mark = f"?{urlencode({'asked': _mark(newest)})}" if is_asked else ""
         return redirect(reverse("model-list") + mark)
     with tenancy.use(shop.tenant):
@@ -144,7 +132,7 @@ def publish(request: PageRequest, shop: Shop, version: str) -> HttpResponse:
     """Asks once more, then makes a version live that is not."""
     row = releasing.found(shop.tenant, version)
     if request.method == "POST":
-        if _tried(request, lambda: releasing.publish(shop.tenant, version, by=actor_of(request))):
+        if tried(request, lambda: releasing.publish(shop.tenant, version, by=actor_of(request))):
             messages.success(request, "The model is live now.")
         return redirect("model-run", version)
     with tenancy.use(shop.tenant):
@@ -158,25 +146,13 @@ def roll_back(request: PageRequest, shop: Shop, version: str) -> HttpResponse:
     """Asks once more, then goes back from this version to the one that was live before it."""
     row = releasing.found(shop.tenant, version)
     if request.method == "POST":
-        if _tried(request, lambda: releasing.roll_back(shop.tenant, version, by=actor_of(request))):
+        if tried(request, lambda: releasing.roll_back(shop.tenant, version, by=actor_of(request))):
             messages.success(request, "The model from before is live again.")
         return redirect("model-list")
     with tenancy.use(shop.tenant):
         previous = releasing.previous_run()
     context = {"shop": shop, "run": Listed(row), "previous": previous and Listed(previous)}
     return render(request, "models/roll_back.html", context)
-
-
-def _tried(request: PageRequest, change: Callable[[], object]) -> bool:
-    """Whether the change was made; the next page says why not."""
-    try:
-        change()
-    except DomainError as error:
-        if error.code == "not_found":
-            raise
-        messages.error(request, str(error))
-        return False
-    return True
 
 
 def _mark(run: ModelRun | None) -> str:

@@ -8,6 +8,7 @@ lie those of its twin, the same model trained on nothing newer than `split_at`, 
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -116,7 +117,7 @@ def remove(tenant: TenantRef) -> None:
 
 def _write(home: Folder, prefix: str, model: Model) -> dict[str, Any]:
     sums = {name: home.write(f"{prefix}{name}.parquet", partial(_fill, table)) for name, table in model.tables.items()}
-    return {"tables": sums, "serving": {"recency": model.serving.recency, "returns": model.serving.returns}}
+    return {"tables": sums, "serving": asdict(model.serving)}
 
 
 def _fill(table: pa.Table, file: BinaryIO) -> None:

@@ -1,8 +1,8 @@
 """Strategies without a server: ranking out of tables in memory, as evaluations ask for it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Final
 
 import ibis
 import pyarrow as pa
@@ -11,10 +11,6 @@ from recommendations.algorithms.types import NEIGHBOURS
 from recommendations.packed_tables import packed_lists
 from recommendations.strategies import STRATEGIES, Strategy
 from recommendations.strategies.base import Tables
-from recommendations.strategies.session import Session
-
-RANKABLE: Final = ("also_viewed", "session", "for_you", "bought_together", "similar", "popular", "recently_viewed")
-"""The strategies that tables and a past are enough for; the others depend on the moment."""
 
 Recommend = Callable[[Sequence[tuple[int, ...]]], Iterator[list[int]]]
 
@@ -25,11 +21,13 @@ def recommender(name: str, tables: Tables, k: int, *, novel: bool) -> Recommend:
     `novel`: without what the past holds, as slates are served. Otherwise repeats are allowed: `session` then shows
     what visits come back to as well (`algorithms.returning`). Raises KeyError for an unknown strategy.
     """
-    rank = _ranking(STRATEGIES[name], tables, novel)
+    strategy = STRATEGIES[name]
+    if not novel and "repeats" in strategy.settings:
+        strategy = replace(strategy, repeats=True)
 
     def recommend(pasts: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
         for past in pasts:
-            ranked = rank(past)
+            ranked = _ranked(strategy, tables, past)
             if novel:
                 seen = frozenset(past)
                 ranked = (item for item in ranked if item not in seen)
@@ -38,17 +36,11 @@ def recommender(name: str, tables: Tables, k: int, *, novel: bool) -> Recommend:
     return recommend
 
 
-def _ranking(strategy: Strategy, tables: Tables, novel: bool) -> Callable[[Sequence[int]], Iterator[int]]:
-    if isinstance(strategy, Session) and not novel:
-        return lambda past: strategy.rank_with_returns(tables, past)
-
-    def rank(past: Sequence[int]) -> Iterator[int]:
-        ranked = strategy.rank(tables, past)
-        if ranked is None:
-            raise ValueError(f"{strategy.name} depends on the moment and cannot be ranked from tables.")
-        return ranked
-
-    return rank
+def _ranked(strategy: Strategy, tables: Tables, past: Sequence[int]) -> Iterator[int]:
+    ranked = strategy.rank(tables, past)
+    if ranked is None:
+        raise ValueError(f"{strategy.name} depends on the moment and cannot be ranked from tables.")
+    return ranked
 
 
 def packed_neighbours(neighbours: ibis.Table) -> dict[int, bytes]:

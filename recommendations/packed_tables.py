@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 
 from recommendations.algorithms.scoring import ENTRY
 from recommendations.packing import SCALE, Repurchase, pack, pack_repurchase
-from recommendations.types import USUAL, ServingParameters
+from recommendations.types import LISTS, USUAL, ServingParameters
 
-LISTS: Final = "lists"  # the table whose keys are strategies instead of items
 REPURCHASES: Final = "repurchases"  # the table that is no lists
 
 

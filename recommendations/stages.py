@@ -10,7 +10,7 @@ from catalog import popularity
 from catalog import reading as catalog
 from events import reading as events
 from recomengine.lib import clock
-from recommendations import building, modelstore, publishing, quality, releasing
+from recommendations import building, modelstore, publishing, quality, releasing, trainings
 from recommendations.building import Progress
 from recommendations.choosing import Choice
 from recommendations.models import ModelRun
@@ -98,16 +98,9 @@ def publish(training: Training, folder: Path) -> None:
     popularity.replace(training.tenant, building.visitors_of_items(log.items, log.events))
 
 
-STAGES: Final[Mapping[str, Callable[[Training, Path], None]]] = {
-    "reading": read,
-    "choosing": choose,
-    "holding_out": build_twin,
-    "evaluating": evaluate,
-    "building": build,
-    "saving": save,
-    "judging": judge,
-    "publishing": publish,
-}
+STAGES: Final[Mapping[str, Callable[[Training, Path], None]]] = dict(
+    zip(trainings.STAGES, (read, choose, build_twin, evaluate, build, save, judge, publish), strict=True)
+)
 
 
 def _log(work: Work) -> Log:

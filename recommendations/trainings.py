@@ -1,5 +1,6 @@
 """What is known of a tenant's trainings without what trains, which a web process need not load."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from catalog import reading as catalog
@@ -9,10 +10,17 @@ from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.types import TenantRef
 
-STAGES: Final = (
-    "reading", "choosing", "holding_out", "evaluating", "building", "saving", "judging", "publishing",
-)  # fmt: skip
-"""In their order (`recommendations.stages` has what they do)."""
+STAGES: Final[Mapping[str, str]] = {
+    "reading": "Reading catalogue and events",
+    "choosing": "Choosing settings",
+    "holding_out": "Building the model of the older events, to be tested",
+    "evaluating": "Testing it on the newest visits",
+    "building": "Building the model of all events",
+    "saving": "Keeping it",
+    "judging": "Comparing it with the live model",
+    "publishing": "Publishing",
+}
+"""What a training does, in its order, with what people read (`recommendations.stages` does it)."""
 ATTEMPTS: Final = 3
 
 

@@ -19,7 +19,8 @@ from recommendations.evaluation.cases import novel_only
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.logs import Log
 from recommendations.offline import packed_neighbours, packed_ranking, recommender
-from recommendations.packed_tables import LISTS, MemoryTables
+from recommendations.packed_tables import MemoryTables
+from recommendations.types import LISTS
 
 STRATEGIES: Final = ("session", "also_viewed", "for_you", "bought_together", "recently_viewed", "popular")
 _COVIEWS: Final = frozenset({"session", "also_viewed", "for_you"})

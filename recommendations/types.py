@@ -127,6 +127,9 @@ class Slate:
         return sum(candidate.source != self.strategy for candidate, _, _ in self.items) / len(self.items)
 
 
+LISTS: Final = "lists"  # the table whose keys are strategies instead of items
+
+
 def table_key(slug: str, version: str, table: str) -> str:
     """The hash of one table of a model version (see `recommendations.versions`)."""
     return naming.key(slug, "m", version, table)

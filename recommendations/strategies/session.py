@@ -65,11 +65,6 @@ class Session(HistoryLists):
             return with_returns(self.scored(tables, past), past, tables.parameters.returns)
         return NeighbourLists.scores(self, tables, past)
 
-    def rank_with_returns(self, tables: Tables, past: Sequence[int]) -> Iterator[int]:
-        """The same with what the visit has seen already, where it would come back to it."""
-        ranked = with_returns(self.scored(tables, past), past, tables.parameters.returns)
-        return (item for item, _ in ranked)
-
     def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
         return NeighbourLists.candidate(self, item, score, evidence, because_of)._replace(repeats=False)
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from recommendations.packing import unpack
 from recommendations.scripts import Command
 from recommendations.strategies.base import Asked, Reply, Strategy, Tables
-from recommendations.types import Candidate, table_key
-
-LISTS: Final = "lists"  # the table whose fields are whole-shop lists, one per strategy
+from recommendations.types import LISTS, Candidate, table_key
 
 
 @dataclass(frozen=True, slots=True)
