@@ -122,6 +122,16 @@ def slate(api: Api, **params: Any) -> Any:
     return answer.json
 
 
+AGEING = ("new", "trending")
+"""Strategies whose scores fall while time passes, though nothing else does."""
+
+
+def lasting(answer: Any) -> Any:
+    """What two answers to one question share while nothing is published: all but the id and scores that age."""
+    items = [item | ({"score": 0} if item["source"] in AGEING else {}) for item in answer["items"]]
+    return answer | {"recommendation_id": "", "items": items}
+
+
 def ids(answer: Any) -> list[str]:
     return [item["item_id"] for item in answer["items"]]
 

@@ -14,7 +14,7 @@ from tenants.models import Tenant
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.events.test_posting import VIEW, send
-from tests.recommendations.conftest import ids, notice, slate
+from tests.recommendations.conftest import ids, lasting, notice, slate
 
 QUESTIONS: list[dict[str, Any]] = [
     {"placement": "pdp", "item_id": "mug"},
@@ -36,7 +36,7 @@ def whole(shop: Api) -> Api:
 
 def answers(api: Api) -> list[Any]:
     notice(api)
-    return [slate(api, **question) | {"recommendation_id": ""} for question in QUESTIONS]
+    return [lasting(slate(api, **question)) for question in QUESTIONS]
 
 
 def everything(tenant: TenantRef) -> dict[bytes, Any]:

@@ -22,7 +22,7 @@ from recommendations.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
-from tests.recommendations.conftest import ids, notice, order, slate
+from tests.recommendations.conftest import ids, lasting, notice, order, slate
 
 Status = ModelRun.Status
 
@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
 
 def answers(api: Api) -> Any:
     notice(api)
-    return slate(api, placement="pdp", item_id="mug") | {"recommendation_id": ""}
+    return lasting(slate(api, placement="pdp", item_id="mug"))
 
 
 def runs(tenant: TenantRef) -> list[ModelRun]:
