@@ -112,8 +112,7 @@ def test_keeping_what_is_read_twice_changes_nothing() -> None:
     with open_engine(memory_limit="1GB") as engine:
         steps = engine.create_table("steps", numbered_sessions(interactions(rows)))
         kept = engine.to_pyarrow(coview_of_sessions(steps, keep=engine.create_table))
-        assert {"pairs", "factors", "least scores"} < set(engine.list_tables())
-        assert kept.num_rows > 0
+        assert engine.table("pairs").count().execute() == 5
         assert lists(kept) == lists(engine.to_pyarrow(coview_of_sessions(steps)))
 
 
