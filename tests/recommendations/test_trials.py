@@ -207,14 +207,14 @@ def test_the_command_prints_an_object_a_line(tmp_path: Path) -> None:
         "visitor_id": ["v", "v", "w"],
         "occurred_at": [0, 1, 2],
         "item_id": list("aba"),
-        "type": ["view", "view", "vew"],
+        "type": ["view", "view", "transaction"],
     }
     files = ["--train", str(written(tmp_path / "train", log)), "--test", str(written(tmp_path / "test", CASES))]
     call_command("evaluate", *files, "--k", "2", "--json", stdout=out, stderr=err)
     session, popular = map(json.loads, out.getvalue().splitlines())
     assert [session["strategy"], popular["strategy"]] == ["session", "popular"]
     assert set(KEYS) <= set(session)
-    assert "Rows of the log that trainings pass over: 1 of type vew." in err.getvalue()
+    assert "Rows of the log that trainings pass over: 1 of type transaction." in err.getvalue()
     call_command("evaluate", *files, stdout=out, stderr=err)
     assert "milliseconds_per_slate" in out.getvalue().splitlines()[2]
 

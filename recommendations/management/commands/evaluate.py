@@ -18,8 +18,9 @@ No server has to run.
 
 Ids may be numbers or text, rows may stand in any order, and a directory of files is one log. occurred_at: times,
 dates, ISO 8601 (UTC without an offset), or Unix seconds, milli-, micro- or nanoseconds. Sessions without times follow
-one another by number, or else by name. A target that the training does not know counts as missed. `trending`, `new`
-and `buy_again` depend on the moment of asking, which a test set does not say."""
+one another by number, or else by name. A target that the training does not know counts as missed, unless the prefix
+holds it and the strategy shows what was seen. `trending`, `new` and `buy_again` depend on the moment of asking, which a
+test set does not say."""
     examples = (
         "--train TRAIN.parquet --test TEST.parquet",
         "--train TRAIN.parquet --test TEST.parquet --strategy session --k 20 --novel --json",
