@@ -57,9 +57,10 @@ from tenants.types import Scope as TenantScope  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
-RECOMMENDATIONS = "/api/v1/recommendations"
-HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "POST"})} | {
-    path: frozenset({"POST"}) for path in events_hot.DOORS
+RECOMMENDATIONS = frozenset({recommendations_hot.PATH, recommendations_hot.BATCH_PATH})
+HOT: dict[str, frozenset[str]] = {path: frozenset({"POST"}) for path in events_hot.DOORS} | {
+    recommendations_hot.PATH: frozenset({"GET", "HEAD", "POST"}),
+    recommendations_hot.BATCH_PATH: frozenset({"POST"}),
 }
 HOT[live_stream.PATH] = frozenset({"GET"})
 
@@ -104,7 +105,7 @@ class Edge:
         if caller.suspended:
             raise DomainError("tenant_suspended")
         await self.leases.take(caller)
-        if request.path == RECOMMENDATIONS:
+        if request.path in RECOMMENDATIONS:
             return await recommendations_hot.respond(request, caller, state, self.known, self.mux)
         return await events_hot.post(request, caller, state, self.writer, self.mux)
 
