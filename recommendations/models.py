@@ -10,11 +10,25 @@ from django.db.models.functions import Now
 from recommendations.types import DEFAULT_LIMIT, MAX_LIMIT, BlendConfig, PartConfig, PlacementConfig
 
 
-class Placement(models.Model):
-    """A slot on a page and the cascade of strategies that fills it."""
+class Named(models.Model):
+    """What a shop names by a key of its own."""
 
     key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
     name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Placement(Named):
+    """A slot on a page and the cascade of strategies that fills it."""
+
     cascade = ArrayField(models.CharField(max_length=64))
     limit = models.PositiveSmallIntegerField(
         default=DEFAULT_LIMIT, validators=[MinValueValidator(1), MaxValueValidator(MAX_LIMIT)]
@@ -22,34 +36,16 @@ class Placement(models.Model):
     one_per_group = models.BooleanField(
         default=True, db_default=True, help_text="Show one variant of a group, and none of the product at hand."
     )
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["key"]
-
-    def __str__(self) -> str:
-        return self.key
 
     @property
     def config(self) -> PlacementConfig:
         return PlacementConfig(self.key, tuple(self.cascade), self.limit, self.one_per_group)
 
 
-class CustomStrategy(models.Model):
+class CustomStrategy(Named):
     """A strategy of the merchant's own: a blend of built-in ones, `[{"strategy", "weight", "parameters"}, …]`."""
 
-    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
-    name = models.CharField(max_length=120)
     parts = models.JSONField()
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["key"]
-
-    def __str__(self) -> str:
-        return self.key
 
     @property
     def config(self) -> BlendConfig:
