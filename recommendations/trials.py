@@ -44,7 +44,7 @@ def evaluate_log(train: Path, test: Path, strategy: str, k: int, *, novel: bool)
     found = []
     for name in dict.fromkeys((strategy, "popular")):
         began = time.perf_counter()
-        tables = _trained(log, name)
+        tables = trained(log, name)
         seconds = time.perf_counter() - began
         result = evaluate(name, recommender(name, tables, k, novel=novel), cases, k, known)
         found.append(_told(result, seconds))
@@ -61,7 +61,8 @@ def _told(result: Results, train_seconds: float) -> dict[str, Any]:
     return {**{name: quality.pop(name) for name in first}, **speed, **quality}
 
 
-def _trained(log: Log, strategy: str) -> MemoryTables:
+def trained(log: Log, strategy: str) -> MemoryTables:
+    """The tables that a strategy or `popular` reads, of all the log, with the settings chosen on it."""
     with _run(log.as_orders() if strategy == "bought_together" else log.interactions) as (run, interactions):
         if strategy == "popular":
             ranking = run("popular", popularity.popular(interactions))
