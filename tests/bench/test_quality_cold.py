@@ -18,9 +18,9 @@ def test_recall_is_the_share_of_the_true_neighbours_that_is_shown() -> None:
     assert recalls({}, true, ["a"]) == [0.0]
 
 
-def test_neighbours_that_are_hidden_themselves_are_not_asked_for() -> None:
+def test_neighbours_that_are_hidden_themselves_count_as_missed() -> None:
     true = {"a": ["x", "b"], "b": ["a"]}
-    assert recalls({"a": ["x"], "b": ["a"]}, true, ["a", "b"]) == [1.0]
+    assert recalls({"a": ["x"], "b": []}, true, ["a", "b"]) == [0.5, 0.0]
 
 
 def test_only_the_first_true_neighbours_are_asked_for() -> None:
