@@ -8,14 +8,20 @@ if a bar is missed. Nothing needs a server; everything follows from seeds.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from bench import figures, quality_cold, quality_orders, quality_sessions
-from bench.figures import Figure
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
+django.setup()
+
+from bench import figures, quality_cold, quality_orders, quality_sessions  # noqa: E402
+from bench.figures import Figure  # noqa: E402
 
 PARTS: Final[dict[str, Callable[[Path], Iterator[Figure]]]] = {
     "sessions": quality_sessions.figures,

@@ -8,26 +8,21 @@ first 20 of `similar`, in the mean over hidden items. Folds hide a twentieth of 
 of the shop is as it was.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import django
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
-django.setup()
-
-from bench.figures import Figure  # noqa: E402
-from catalog.reading import ItemContent  # noqa: E402
-from events.reading import INTERACTIONS  # noqa: E402
-from recomengine.demo import gift_shop  # noqa: E402
-from recommendations import building  # noqa: E402
-from recommendations.algorithms import content  # noqa: E402
-from recommendations.algorithms.types import CatalogItem  # noqa: E402
-from recommendations.evaluation import bootstrap  # noqa: E402
+from bench.figures import Figure
+from catalog.reading import ItemContent
+from events.reading import INTERACTIONS
+from recomengine.demo import gift_shop
+from recommendations import building
+from recommendations.algorithms import content
+from recommendations.algorithms.types import CatalogItem
+from recommendations.evaluation import bootstrap
 
 TRUE: Final = 10
 SHOWN: Final = 20
