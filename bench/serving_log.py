@@ -1,6 +1,6 @@
 """What the serving log costs: the note in the event loop, the writer, the table, and what the loop feels of it.
 
-`manage.py services run -- python -m bench.serving_log --seconds 20 --rate 1000`
+`manage.py services run -- python -m bench.serving_log --seconds 4 --rate 1000`
 """
 
 import argparse
@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from bench.serving import bench_tenants
+from bench.harness import bench_tenants
 from catalog.types import Card
 from recomengine.lib import clock
 from recomengine.lib.partitions import month_of
@@ -32,7 +32,7 @@ SHARES: Final = (0.5, 0.9, 0.99)
 ROUNDS: Final = 5
 
 
-def slates() -> list[tuple[Query, Slate]]:
+def slates(part: int = 0) -> list[tuple[Query, Slate]]:
     """Ten items of two strategies beside a product, half of the visitors signed in."""
     made = []
     for number in range(SLATES_MADE):
@@ -44,8 +44,9 @@ def slates() -> list[tuple[Query, Slate]]:
             card = Card(f"SKU-{(number * 37 + place) % 100_000:06d}", True, 0, 0, "", b"{}")
             answer.items.append(Ranked(Admitted(candidate, card, None), 1.0))
         viewed = tuple(f"SKU-{(number * 53 + place) % 100_000:06d}" for place in range(5))
-        visitor = str(uuid.uuid5(uuid.NAMESPACE_URL, str(number * 97 % VISITORS)))
-        made.append((Query(items=viewed[:1], session_items=viewed, visitor_id=visitor), answer))
+        visitor = str(uuid.uuid5(uuid.NAMESPACE_URL, str((part * SLATES_MADE + number) * 97 % VISITORS)))
+        user = f"customer-{visitor[:8]}" if number % 2 else None
+        made.append((Query(items=viewed[:1], session_items=viewed, visitor_id=visitor, user_id=user), answer))
     return made
 
 
@@ -71,19 +72,18 @@ def server_seconds(pid: int) -> float:
 
 def measure_writer(log: ServingLog, tenant: TenantRef, rounds: int) -> None:
     """Notes and writes, one after the other, so that each is measured alone."""
-    made, notes = slates(), []
-    notes.append(note_all(log, tenant, made))
+    notes = [note_all(log, tenant, slates())]
     log.flush()
     assert log._connection is not None
     pid = log._connection.info.backend_pid
     spent, taken, server = 0.0, 0.0, server_seconds(pid)
-    for _ in range(rounds):
-        notes.append(note_all(log, tenant, made))
+    for part in range(1, rounds + 1):
+        notes.append(note_all(log, tenant, slates(part)))
         began, computed = time.perf_counter(), time.thread_time()
         log.flush()
         taken += time.perf_counter() - began
         spent += time.thread_time() - computed
-    count = rounds * len(made)
+    count = rounds * SLATES_MADE
     print(f"a note: {statistics.median(notes):.1f} µs in the event loop")
     print(f"the writer: {count / taken:,.0f} slates a second, {spent / count * 1e6:.1f} µs of a processor each")
     print(f"PostgreSQL's process: {(server_seconds(pid) - server) / count * 1e6:.1f} µs each")
@@ -123,9 +123,9 @@ def measure_lag(log: ServingLog, tenant: TenantRef, rate: int, seconds: float) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rate", type=int, default=1_000, help="slates a second, of one process")
-    parser.add_argument("--rounds", type=int, default=200, help=f"writes of {SLATES_MADE} slates")
+    parser.add_argument("--rounds", type=int, default=100, help=f"writes of {SLATES_MADE} slates")
     options = parser.parse_args()
     with bench_tenants("serving-log") as [row]:
         tenant = Tenant.objects.get(pk=row.pk).ref
