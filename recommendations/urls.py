@@ -1,10 +1,11 @@
 from django.urls import path
 
-from recommendations import api, models_api, strategies_api
+from recommendations import api, models_api, served_api, strategies_api
 
 urlpatterns = [
     path("recommendations", api.RecommendationsView.as_view(), name="recommendations"),
     path("recommendations/batch", api.RecommendationsBatchView.as_view(), name="recommendations-batch"),
+    path("recommendations/<str:recommendation_id>", served_api.ServedView.as_view(), name="served"),
     path("placements", api.PlacementsView.as_view(), name="placements"),
     path("placements/<str:key>", api.PlacementView.as_view(), name="placement"),
     path("strategies", strategies_api.StrategiesView.as_view(), name="strategies"),
