@@ -51,17 +51,17 @@ def audited() -> list[str]:
 
 def test_created_listed_read_changed_and_removed(api_a: Api, api_b: Api) -> None:
     seen = len(audited())
-    created = api_a.post("experiments", MINE)
+    created = api_a.post("experiments", MINE | {"key": "kept"})
     assert created.status == 201, created.body
-    assert {name: created.json[name] for name in (*MINE, *WANTED)} == MINE | WANTED
-    assert api_a.get("experiments/first").json == created.json
+    assert {name: created.json[name] for name in (*MINE, *WANTED)} == MINE | WANTED | {"key": "kept"}
+    assert api_a.get("experiments/kept").json == created.json
     assert api_a.get("experiments").json["results"] == [created.json]
     assert api_b.get("experiments").json["results"] == []
-    changed = change(api_a, name="Second", coverage=0.25)
+    changed = change(api_a, "kept", name="Second", coverage=0.25)
     assert (changed.status, changed.json["name"], changed.json["coverage"]) == (200, "Second", 0.25)
-    assert api_a.call("DELETE", "experiments/first").status == 204
+    assert api_a.call("DELETE", "experiments/kept").status == 204
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/start"), ("POST", "/pause")):
-        answer = api_a.call(method, f"experiments/first{path}", data={})
+        answer = api_a.call(method, f"experiments/kept{path}", data={})
         assert (answer.status, answer.json["code"]) == (404, "not_found")
     assert audited()[seen:] == ["created", "edited", "deleted"]
 
@@ -113,15 +113,15 @@ def test_while_it_runs_only_its_coverage_rises(api_a: Api, tenant_a: TenantRef) 
 
 
 def test_starting_pausing_and_removing_where_it_does_not_fit(api_a: Api) -> None:
-    api_a.post("experiments", MINE)
-    assert api_a.post("experiments/first/pause").json["code"] == "conflict"
-    api_a.post("experiments/first/start")
-    assert api_a.post("experiments/first/start").json["code"] == "conflict"
-    refused = api_a.call("DELETE", "experiments/first")
+    api_a.post("experiments", MINE | {"key": "gone"})
+    assert api_a.post("experiments/gone/pause").json["code"] == "conflict"
+    api_a.post("experiments/gone/start")
+    assert api_a.post("experiments/gone/start").json["code"] == "conflict"
+    refused = api_a.call("DELETE", "experiments/gone")
     assert (refused.status, refused.json["code"]) == (409, "conflict")
     assert "pause" in refused.json["detail"]
-    api_a.post("experiments/first/pause")
-    assert api_a.call("DELETE", "experiments/first").status == 204
+    api_a.post("experiments/gone/pause")
+    assert api_a.call("DELETE", "experiments/gone").status == 204
 
 
 def test_of_one_placement_one_experiment_runs(api_a: Api, tenant_a: TenantRef) -> None:
@@ -145,11 +145,12 @@ def test_of_many_who_start_at_once_one_runs(api_a: Api, tenant_a: TenantRef) -> 
 
 
 def test_a_key_that_comes_back_draws_from_no_seed_twice(api_a: Api) -> None:
-    started(api_a)
-    api_a.post("experiments/first/pause")
-    api_a.call("DELETE", "experiments/first")
-    assert api_a.post("experiments", MINE).json["phase"] == 1
-    assert api_a.post("experiments/first/start").json["phase"] == 2
+    """The audit log, which remembers, is the one thing that tests do not leave empty: the key is this test's own."""
+    began = started(api_a, key="comes-back").json["phase"]
+    api_a.post("experiments/comes-back/pause")
+    api_a.call("DELETE", "experiments/comes-back")
+    assert api_a.post("experiments", MINE | {"key": "comes-back"}).json["phase"] == began
+    assert api_a.post("experiments/comes-back/start").json["phase"] == began + 1
 
 
 def weighted(*weights: float) -> list[dict[str, Any]]:
