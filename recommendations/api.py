@@ -27,7 +27,7 @@ class ReasonSchema(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="The evidence in words.")
 
 
-class PartSchema(serializers.Serializer[Any]):
+class ScorePartSchema(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="place, rule, margin, newness or shown_often.")
     factor = serializers.FloatField(help_text="What the value was multiplied by; 0 puts an item behind all others.")
     rule = serializers.CharField(allow_null=True)
@@ -35,7 +35,7 @@ class PartSchema(serializers.Serializer[Any]):
 
 class ItemExplanationSchema(serializers.Serializer[Any]):
     value = serializers.FloatField(help_text="What the order went by.")
-    parts = PartSchema(many=True, help_text="What the value is made of; empty where nothing changes the order.")
+    parts = ScorePartSchema(many=True, help_text="What the value is made of; empty where nothing changes the order.")
     pinned_by = serializers.CharField(allow_null=True, help_text="The rule that put it there.")
     propensity = serializers.FloatField(help_text="The probability with which this item is in this slot.")
 
