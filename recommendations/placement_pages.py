@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -30,6 +31,15 @@ class Share(NamedTuple):
 
     key: str
     share: float
+
+
+class Former(NamedTuple):
+    """A version of a placement as its page shows it; the filter as JSON, if there is one."""
+
+    version: placement_editing.Version
+    cascade: Sequence[str]
+    settings: Sequence[str]
+    filter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +96,7 @@ def versions(request: PageRequest, shop: Shop, key: str) -> HttpResponse:
     row = placement_editing.get(shop.tenant, key)
     with tenancy.use(shop.tenant):
         titles = {name: strategy.title for name, strategy in _strategies().items()}
-    found = [
-        (each, [titles.get(name, name) for name in each.settings["cascade"]], in_words(Placement(**each.settings)))
-        for each in placement_editing.versions(shop.tenant, key)
-    ]
+    found = [_former(each, titles) for each in placement_editing.versions(shop.tenant, key)]
     return render(request, "placements/versions.html", {"shop": shop, "placement": row, "versions": found})
 
 
@@ -124,6 +131,12 @@ def in_words(row: Placement) -> list[str]:
     said += [f"margin counts {row.margin:.0%}"] if row.margin else []
     said += [f"newness counts {row.newness:.0%}"] if row.newness else []
     return said + ([f"the last slot by chance in {row.exploration:.0%} of slates"] if row.exploration else [])
+
+
+def _former(version: placement_editing.Version, titles: Mapping[str, str]) -> Former:
+    row = Placement(**version.settings)
+    cascade = [titles.get(key, key) for key in row.cascade]
+    return Former(version, cascade, in_words(row), msgspec.json.encode(row.filter).decode() if row.filter else "")
 
 
 def _strategies() -> Mapping[str, Strategy]:

@@ -153,6 +153,9 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
     ],
+    "recommendations/batch": [
+        Call("POST", "recommendations/batch", RECOMMEND, {"requests": [{"visitor_id": MARK}]}, others=200),
+    ],
     "placements": [
         Call("GET", "placements", READ, others=200),
         Call("POST", "placements", WRITE, PLACEMENT | {"key": "new"}, others=201),
