@@ -104,7 +104,8 @@ def main() -> None:
             profiling.profile(make)
             return
         if asked.soak:
-            sys.exit(not soak.soak(tenant, make, asked.rate, asked.soak, asked.products, asked.k))
+            changes = soak.Changes(tenant, asked.products, asked.k)
+            sys.exit(not soak.soak(make, asked.rate, asked.soak, changes))
         print(BARS)
         print("two processes, 32 connections, as fast as they answer")
         fastest(make, asked.seconds, "recomengine.edge:application", "asgi", 2)

@@ -41,7 +41,7 @@ class Changes(threading.Thread):
                 self._change()
                 self.done += 1
                 self.ended.wait(max(0.0, 1 - (time.perf_counter() - began)))
-        except Exception as error:  # told at the end, since nobody looks meanwhile
+        except Exception as error:  # noqa: BLE001 - told at the end, since nobody looks meanwhile
             self.failed.append(repr(error))
         finally:
             connection.close()
@@ -60,12 +60,11 @@ class Changes(threading.Thread):
         placements.publish(self._tenant)
 
 
-def soak(tenant: TenantRef, make: Iterator[bytes], rate: float, minutes: int, products: int, k: int) -> bool:
+def soak(make: Iterator[bytes], rate: float, minutes: int, changes: Changes) -> bool:
     """Print latency and memory of each minute; returns whether nothing failed."""
     failed = 0
     with serving_processes(2) as (port, pids):
         load.closed(port, make, 8, 3)
-        changes = Changes(tenant, products, k)
         changes.start()
         for minute in range(1, minutes + 1):
             result = load.open_loop(port, make, rate, 60)
