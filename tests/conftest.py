@@ -28,6 +28,7 @@ from tests.api import Api, start_edge
 TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
     "catalog_documentslanguage", "catalog_item",
+    "experiments_experiment",
     "analytics_unknownitem", "analytics_qualitycheck", "analytics_eventcheck", "events_event", "events_eventkey",
     "events_rejectedrow", "events_import", "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
     "recommendations_modelrun", "recommendations_placement", "recommendations_customstrategy",

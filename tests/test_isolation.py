@@ -38,6 +38,8 @@ EVENT = {"type": "view", "visitor_id": MARK, "item_id": MARK}
 ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 STRATEGY = {"name": f"Name {MARK}", "parts": [{"strategy": "popular"}]}
+TWO = [{"key": key, "weight": 0.5} for key in ("control", MARK)]
+EXPERIMENT = {"name": f"Name {MARK}", "placement": "home", "variants": TWO}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
@@ -45,6 +47,7 @@ WAITING, FAILED = "7001", "7003"  # imports of shop A
 ERASURE = "7005"  # an erasure of shop A
 SERVED = "5" * 32  # a slate of shop A
 LIVE = f"live-{MARK}"  # a model version of shop A
+RUNNING = f"running-{MARK}"  # an experiment of shop A
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,9 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
     ],
+    "recommendations/batch": [
+        Call("POST", "recommendations/batch", RECOMMEND, {"requests": [{"visitor_id": MARK}]}, others=200),
+    ],
     "placements": [
         Call("GET", "placements", READ, others=200),
         Call("POST", "placements", WRITE, PLACEMENT | {"key": "new"}, others=201),
@@ -167,6 +173,18 @@ TABLE: dict[str, list[Call]] = {
         Call("PATCH", f"placements/{MARK}", WRITE, {"name": "changed"}),
         Call("DELETE", f"placements/{MARK}", WRITE),
     ],
+    "placements/<str:key>/versions": [Call("GET", f"placements/{MARK}/versions", READ)],
+    "experiments": [
+        Call("GET", "experiments", READ, others=200),
+        Call("POST", "experiments", WRITE, EXPERIMENT | {"key": "new"}, others=201),
+    ],
+    "experiments/<str:key>": [
+        Call("GET", f"experiments/{MARK}", READ),
+        Call("PATCH", f"experiments/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"experiments/{MARK}", WRITE),
+    ],
+    "experiments/<str:key>/start": [Call("POST", f"experiments/{MARK}/start", WRITE)],
+    "experiments/<str:key>/pause": [Call("POST", f"experiments/{RUNNING}/pause", WRITE, thing=RUNNING)],
     "strategies": [
         Call("GET", "strategies", READ, others=200),
         Call("POST", "strategies", WRITE, STRATEGY | {"key": "new-one"}, others=201),
@@ -243,6 +261,9 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("strategies", STRATEGY | {"key": MARK}).status == 201
+    for key, placement in ((MARK, "home"), (RUNNING, "pdp")):
+        assert api_a.post("experiments", EXPERIMENT | {"key": key, "placement": placement}).status == 201
+    assert api_a.post(f"experiments/{RUNNING}/start").status == 200
     assert api_a.post("events", EVENT).status == 202
     assert api_a.post("catalog/sources", SOURCE | {"key": MARK}).status == 201
     with tenancy.use(tenant_a):

@@ -15,7 +15,8 @@ from tenants.types import TenantRef
 
 PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
-    "/previewer/search/?q=red", "/models/", "/models/v1/", "/catalog/", "/catalog/items/mug/",
+    "/previewer/search/?q=red", "/placements/", "/placements/versions/home/",
+    "/models/", "/models/v1/", "/catalog/", "/catalog/items/mug/",
     "/catalog/?q=mug&brand=Acme&min=1",
     "/catalog/imports/", "/catalog/sources/", "/catalog/quality/", "/catalog/quality/missing_image/",
     "/catalog/quality/unknown_item/", "/events/live/", "/events/live/?visitor_id=v-77",
@@ -25,6 +26,7 @@ PAGES = [
 OWNERS_PAGES = [
     "/keys/", "/keys/new/", "/team/", "/team/leave/", "/settings/", "/settings/delete/", "/audit/",
     "/audit/?since=soon", "/shops/new/", "/catalog/import/",
+    "/placements/new/", "/placements/edit/home/", "/placements/delete/home/",
     "/models/train/", "/models/v1/publish/", "/models/v1/roll-back/",
 ]  # fmt: skip
 TEMPLATES = Path(settings.BASE_DIR) / "recomengine" / "templates"
