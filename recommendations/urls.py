@@ -1,12 +1,15 @@
 from django.urls import path
 
-from recommendations import api, models_api, strategies_api
+from recommendations import api, models_api, rules_api, strategies_api
 
 urlpatterns = [
     path("recommendations", api.RecommendationsView.as_view(), name="recommendations"),
     path("recommendations/batch", api.RecommendationsBatchView.as_view(), name="recommendations-batch"),
     path("placements", api.PlacementsView.as_view(), name="placements"),
     path("placements/<str:key>", api.PlacementView.as_view(), name="placement"),
+    path("rules", rules_api.RulesView.as_view(), name="rules"),
+    path("rules/preview", rules_api.RulePreviewView.as_view(), name="rules-preview"),
+    path("rules/<str:key>", rules_api.RuleView.as_view(), name="rule"),
     path("strategies", strategies_api.StrategiesView.as_view(), name="strategies"),
     path("strategies/<str:key>", strategies_api.StrategyView.as_view(), name="strategy"),
     path("models", models_api.ModelsView.as_view(), name="models"),

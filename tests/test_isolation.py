@@ -34,6 +34,7 @@ EVENT = {"type": "view", "visitor_id": MARK, "item_id": MARK}
 ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 STRATEGY = {"name": f"Name {MARK}", "parts": [{"strategy": "popular"}]}
+RULE = {"name": f"Name {MARK}", "action": {"type": "pin", "item_id": MARK, "position": 1}}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
@@ -159,6 +160,16 @@ TABLE: dict[str, list[Call]] = {
         Call("PATCH", f"placements/{MARK}", WRITE, {"name": "changed"}),
         Call("DELETE", f"placements/{MARK}", WRITE),
     ],
+    "rules": [
+        Call("GET", "rules", READ, others=200),
+        Call("POST", "rules", WRITE, RULE | {"key": "new"}, others=201),
+    ],
+    "rules/preview": [Call("POST", "rules/preview", READ, {"rule": RULE, "without": [MARK]}, others=200)],
+    "rules/<str:key>": [
+        Call("GET", f"rules/{MARK}", READ),
+        Call("PATCH", f"rules/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"rules/{MARK}", WRITE),
+    ],
     "strategies": [
         Call("GET", "strategies", READ, others=200),
         Call("POST", "strategies", WRITE, STRATEGY | {"key": "new-one"}, others=201),
@@ -235,6 +246,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("strategies", STRATEGY | {"key": MARK}).status == 201
+    assert api_a.post("rules", RULE | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
     assert api_a.post("catalog/sources", SOURCE | {"key": MARK}).status == 201
     with tenancy.use(tenant_a):
