@@ -85,7 +85,7 @@ _ACTION: Final = PolymorphicProxySerializer(
 )
 
 
-class ConflictSchema(serializers.Serializer[Any]):
+class RuleConflictSchema(serializers.Serializer[Any]):
     code = serializers.ChoiceField(choices=list(CODES))
     rule = serializers.CharField(allow_null=True, help_text="The other rule, if one has a part in it.")
     message = serializers.CharField()
@@ -113,12 +113,12 @@ class RuleSchema(serializers.Serializer[Any]):
     stage = serializers.ChoiceField(
         choices=[each.number for each in STAGES], read_only=True, help_text="When it applies on the way to a slate."
     )
-    conflicts = ConflictSchema(many=True, read_only=True)
+    conflicts = RuleConflictSchema(many=True, read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
 
-class StepSchema(serializers.Serializer[Any]):
+class RuleStageSchema(serializers.Serializer[Any]):
     stage = serializers.IntegerField()
     title = serializers.CharField()
     meaning = serializers.CharField()
@@ -130,22 +130,22 @@ class StepSchema(serializers.Serializer[Any]):
 
 class RulePageSchema(PageSchema):
     results = RuleSchema(many=True)
-    stages = StepSchema(many=True, required=False, help_text="With `placement`: what makes its slates, in order.")
+    stages = RuleStageSchema(many=True, required=False, help_text="With `placement`: what makes its slates, in order.")
 
 
-class PreviewQuerySchema(QuerySchema):
-    after = None
+class RulePreviewQuerySchema(QuerySchema):
+    after = None  # type: ignore[assignment]
     rule = RuleSchema(required=False, allow_null=True, help_text="A rule that is not saved, as if it were on now.")
     without = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Keys of rules to leave out."
     )
 
 
-class PreviewSchema(serializers.Serializer[Any]):
+class RulePreviewSchema(serializers.Serializer[Any]):
     before = SlateSchema()
     after = SlateSchema()
     in_words = serializers.CharField(allow_null=True)
-    conflicts = ConflictSchema(many=True)
+    conflicts = RuleConflictSchema(many=True)
 
 
 class RulesView(APIView):
@@ -199,7 +199,7 @@ class RuleView(APIView):
 class RulePreviewView(APIView):
     required_scope = Scope.READ  # it changes nothing
 
-    @extend_schema(request=PreviewQuerySchema, responses={200: PreviewSchema})
+    @extend_schema(request=RulePreviewQuerySchema, responses={200: RulePreviewSchema})
     def post(self, request: Request) -> Response:
         """Compare a slate as it is with what it would be with a rule that is not saved, or without some."""
         tenant = caller_of(request).tenant

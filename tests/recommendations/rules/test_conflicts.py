@@ -104,7 +104,7 @@ def test_the_catalogue_is_asked_for_what_holds_together_at_a_time() -> None:
         "b": [("nothing_passes", "a")],
     }
     many = [rule(f"r{n}", "include", filter=ACME, starts_at=NOW + n, ends_at=NOW + n + 1) for n in range(100)]
-    many += [rule(f"x{n}", "include", filter={"any": [LUX] * n}, starts_at=NOW + n) for n in range(100)]
+    many += [rule(f"x{n}", "include", filter={"any": [LUX] * (n % 40)}, starts_at=NOW + n) for n in range(100)]
     assert len({each.wanted for each in conflicts.questions(many, PLACEMENTS, NOW)}) <= conflicts.MOST_ASKED
 
 
