@@ -126,6 +126,7 @@ class RuleForm(ShopForm):
     def __init__(self, *args: Any, placements: Sequence[tuple[str, str]], zone: ZoneInfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.zone = zone
+        self._of_filters: list[tuple[str, str]] = []
         choice = self.fields["placement"]
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = [("", "Everywhere"), *((key, f"{name} ({key})") for key, name in placements)]
@@ -157,7 +158,7 @@ class RuleForm(ShopForm):
 
     def filter_errors(self, name: str) -> list[str]:
         """What is wrong with the filter of that name."""
-        return [text for where, text in getattr(self, "_of_filters", []) if where == name]
+        return [text for where, text in self._of_filters if where == name]
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -189,18 +190,18 @@ class RuleForm(ShopForm):
             else:
                 self.add_error(parts[0] if parts[0] in self.fields else None, each["message"])
         if not error.errors:
-            self.add_error("key" if error.code == "conflict" and "already" in error.detail else None, str(error))
+            self.add_error(None, str(error))
 
     def _refuse_filter(self, name: str, place: Sequence[str], error: FieldError) -> None:
         number = next((int(part) + 1 for part in place if part.isdigit()), None)
         at = f"Condition {number}: " if number is not None and not self.rows[name].text.strip() else ""
-        self._of_filters = [*getattr(self, "_of_filters", []), (name, f"{at}{error['message']}")]
+        self._of_filters.append((name, f"{at}{error['message']}"))
         self.add_error(None, "The conditions are not understood; see there.")
 
     def _filter(self, name: str) -> Any:
         try:
             return self.rows[name].as_json
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             wrong: FieldError = {"pointer": "", "code": "malformed_json", "message": f"That is no JSON: {error}."}
             self._refuse_filter(name, (), wrong)
             return None

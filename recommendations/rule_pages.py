@@ -125,13 +125,15 @@ def edit(request: PageRequest, shop: Shop, key: str) -> HttpResponse:
 @shop_page(scope=Scope.WRITE)
 def look(request: PageRequest, shop: Shop) -> HttpResponse:
     """What the rule in the form would change, saved or not; htmx puts it beside the form."""
-    form = _form(shop, request.POST)
-    found = _previewed(shop, form, request.POST) if form.is_valid() else None
+    data, key = request.POST.copy(), request.POST.get("saved", "")
+    if key:
+        data["key"] = key
+    form = _form(shop, data)
+    found = _previewed(shop, form, data) if form.is_valid() else None
     if request.htmx:
         response = render(request, "rules/preview.html", {"shop": shop, "form": form, "previewed": found})
         patch_vary_headers(response, ["HX-Request"])
         return response
-    key = request.POST.get("saved", "")
     row = rule_editing.get(shop.tenant, key) if key else None
     return _form_page(request, shop, form, row, previewed=found)
 

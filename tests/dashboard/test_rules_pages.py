@@ -181,6 +181,16 @@ def test_a_preview_shows_both_slates_and_saves_nothing(eva: Client, shop: Tenant
         assert not Rule.objects.exists()
 
 
+def test_a_preview_of_a_saved_rule_puts_it_in_its_own_place(eva: Client, shop: TenantRef) -> None:
+    with_rules(shop)
+    moved = {**WRITTEN, "saved": "first", "action": "pin", "item_id": "mug", "position": "3", "placement": ""}
+    part = eva.post("/rules/preview/", {**moved, "look_placement": "home"}, headers={"HX-Request": "true"})
+    text = text_of(part)
+    assert "mug at position 3" in text
+    assert "both pin" not in text
+    assert text.split("With the rule")[1].index("Small red cup") < text.split("With the rule")[1].index("Red mug")
+
+
 def test_saving_tells_what_is_in_the_way(eva: Client, shop: TenantRef) -> None:
     with_rules(shop)
     third = {**WRITTEN, "action": "pin", "item_id": "pot", "position": "1", "starts_at": ""}
