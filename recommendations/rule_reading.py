@@ -1,12 +1,16 @@
 """Rules as people read them: in the order in which they apply, with their conflicts, and what one would change."""
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
+import structlog
+from django.db import OperationalError
 
 from catalog import finding
+from catalog.filters import Filter
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recommendations import preview, rule_editing
@@ -21,6 +25,10 @@ from recommendations.serving.slates import Slate
 from recommendations.types import PlacementConfig, Query
 from tenants import tenancy
 from tenants.types import TenantRef
+
+log = structlog.get_logger(__name__)
+PATIENCE: Final = 3.0  # seconds for all questions about one list of rules
+SHORTEST: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +154,22 @@ def _found(
 ) -> Mapping[str, Sequence[Conflict]]:
     now = clock.now().timestamp()
     asked = dict.fromkeys(each.wanted for each in conflicts.questions(rules, configs, now))
-    empty = [wanted for wanted in asked if not finding.passing(tenant, wanted, 1)]
+    empty = list(_empty(tenant, asked))
     pinned = [rule.action.item_id for rule in rules if isinstance(rule.action, Pin)]
     catalogue = Catalogue(finding.facts(tenant, pinned) if pinned else {}, empty)
     return conflicts.find(rules, configs, catalogue, now)
 
 
-def as_json(each: Conflict) -> dict[str, Any]:
-    """A conflict as the API tells it."""
-    return each._asdict()
+def _empty(tenant: TenantRef, asked: Iterable[Filter]) -> Iterator[Filter]:
+    """Those of the filters that no available item passes, as far as PostgreSQL finds that out in time."""
+    until = time.monotonic() + PATIENCE
+    for wanted in asked:
+        left = until - time.monotonic()
+        if left < SHORTEST:
+            return
+        try:
+            if not finding.passing(tenant, wanted, 1, within=left):
+                yield wanted
+        except OperationalError as error:  # what is saved stays saved, and known conflicts are told
+            log.warning("conflicts not all known", tenant=tenant.slug, error=str(error))
+            return

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection, transaction
 
+from catalog import finding
 from recomengine.lib import clock
 from recommendations import rule_editing
 from recommendations.models import Rule
@@ -174,6 +176,19 @@ def test_conflicts_are_told_when_saved_and_when_listed(shop: Api) -> None:
     nothing = rule("include", "none", filter={"field": "brand", "op": "eq", "value": "Nobody"}, placement="home")
     found = {each["code"]: each["rule"] for each in shop.post("rules", nothing).json["conflicts"]}
     assert found == {"nothing_passes": None, "pin_filtered": "first"}
+
+
+def test_a_catalogue_that_takes_too_long_holds_nobody_up(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: Any, **__: Any) -> list[int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 10")
+            cursor.execute("SELECT pg_sleep(5)")
+        return []
+
+    monkeypatch.setattr(finding, "passing", transaction.atomic(slow))
+    nobody = rule("include", filter={"field": "brand", "op": "eq", "value": "Nobody"})
+    created = shop.post("rules", nobody)
+    assert (created.status, created.json["conflicts"]) == (201, [])
 
 
 def test_a_preview_shows_the_slate_before_and_after_and_changes_nothing(shop: Api, tenant_a: TenantRef) -> None:
