@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+from django.db.models import Max
 
 from catalog import documents
 from catalog.models import Item
@@ -21,11 +24,14 @@ class ItemContent:
     attributes: str
 
 
+CONTENT: Final = ("title", "brand", "categories", "attributes")
+"""The columns of an item that trainings learn from."""
+
+
 def contents(tenant: TenantRef) -> list[ItemContent]:
     """Every item of the catalogue, in the order of the internal ids."""
-    columns = ("id", "item_id", "title", "brand", "categories", "attributes")
     with tenancy.use(tenant):
-        rows = Item.objects.order_by("id").values_list(*columns).iterator(chunk_size=5_000)
+        rows = Item.objects.order_by("id").values_list("id", "item_id", *CONTENT).iterator(chunk_size=5_000)
         return [
             ItemContent(pk, item_id, title, brand, tuple(categories), " ".join(documents.values(attributes)))
             for pk, item_id, title, brand, categories, attributes in rows
@@ -33,10 +39,13 @@ def contents(tenant: TenantRef) -> list[ItemContent]:
 
 
 def any_since(tenant: TenantRef, since: datetime | None) -> bool:
-    """Whether any item was added or changed since an instant (None: ever)."""
+    """Whether an item came in since an instant (None: ever), or one changed in what trainings learn from.
+
+    The newest change is asked for, which is one step in an index however many items there are.
+    """
     with tenancy.use(tenant):
-        items = Item.objects.all()
-        return (items if since is None else items.filter(updated_at__gt=since)).exists()
+        newest: datetime | None = Item.objects.aggregate(newest=Max("content_changed_at"))["newest"]
+    return newest is not None and (since is None or newest > since)
 
 
 def count(tenant: TenantRef) -> int:

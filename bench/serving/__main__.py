@@ -10,12 +10,13 @@ the same request by a plain DRF view; how soon a product that is sold out is gon
 import argparse
 import http.client
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.harness import bench_tenants, cpu_of, serving_processes
-from bench.serving import load, plain, profiling, shop
+from bench.serving import load, plain, profiling, shop, soak
 from recomengine.lib import redis
 from tenants import keys
 from tenants.types import KeyType
@@ -85,6 +86,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--k", type=int, default=50)
     parser.add_argument("--rate", type=float, default=1_000)
+    parser.add_argument("--soak", type=int, metavar="MINUTES", help="only a soak at --rate, while all of it changes")
     parser.add_argument("--profile", action="store_true", help="only tell where the time goes, in this process")
     asked = parser.parse_args()
     with bench_tenants("serving") as [row]:
@@ -101,6 +103,9 @@ def main() -> None:
         if asked.profile:
             profiling.profile(make)
             return
+        if asked.soak:
+            changes = soak.Changes(tenant, asked.products, asked.k)
+            sys.exit(not soak.soak(make, asked.rate, asked.soak, changes))
         print(BARS)
         print("two processes, 32 connections, as fast as they answer")
         fastest(make, asked.seconds, "recomengine.edge:application", "asgi", 2)

@@ -41,18 +41,21 @@ def learn_returns(visits: Iterable[Sequence[int]]) -> Rates:
     return tuple(tuple(tuple(times) for times in places) for places in rates)
 
 
-def with_returns(new: Sequence[Scored], past: Sequence[int], rates: Rates) -> list[tuple[int, float]]:
+def with_returns(
+    new: Sequence[Scored], past: Sequence[int], rates: Rates, found: float = 1.0
+) -> list[tuple[int, float]]:
     """Items with the probability that they are next, best first: `new` ones (scored, best first) and seen ones.
 
     `past` are the item numbers of the visit, oldest first, repeats included. What the seen ones leave of the
-    probability is shared among the new ones by score. Ties go to the new.
+    probability is for new ones; the share `found` of it, which is how often the next new item is among `new`, is
+    divided among those by score. Ties go to the new.
     """
     seen = dict(_chances_of(past, rates)) if rates else {}
     total = sum(seen.values())
     shrink = min(1.0, (1 - LEAST_NEW) / total) if total else 1.0
     known = frozenset(past)
     unseen = [(scored.item, scored.score) for scored in new if scored.item not in known]
-    unit = (1 - total * shrink) / sum(score for _, score in unseen) if unseen else 0.0
+    unit = (1 - total * shrink) * found / sum(score for _, score in unseen) if unseen else 0.0
     chances = [(item, score * unit) for item, score in unseen]
     chances += [(item, chance * shrink) for item, chance in seen.items()]
     return sorted(chances, key=lambda each: -each[1])
@@ -67,16 +70,16 @@ def _chances_of(past: Sequence[int], rates: Rates) -> Iterator[tuple[int, float]
 
 def _count(visit: Sequence[int], counts: NDArray[np.float64]) -> None:
     """Add a visit's returns (`counts[0]`) and chances to return (`counts[1]`)."""
-    seen: list[int] = []  # newest first
+    seen: list[int] = []  # the newest first, as many as are told apart
     times: Counter[int] = Counter()
     for item in visit:
-        length = bisect_left(LENGTHS, len(seen))
-        for place, known in enumerate(seen[:PLACES]):
+        length = bisect_left(LENGTHS, len(times))
+        for place, known in enumerate(seen):
             counts[1, length, place, min(times[known], TIMES) - 1] += 1
-        if times[item]:
+        if item in seen:
             place = seen.index(item)
-            if place < PLACES:
-                counts[0, length, place, min(times[item], TIMES) - 1] += 1
+            counts[0, length, place, min(times[item], TIMES) - 1] += 1
             del seen[place]
         seen.insert(0, item)
+        del seen[PLACES:]
         times[item] += 1

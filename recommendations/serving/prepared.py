@@ -25,7 +25,7 @@ _SHARES: Final = {"diversity": 1.0, "margin": 1.0, "newness": 1.0, "exploration"
 class Prepared:
     """A placement ready to serve. `variants` are by key; a visitor outside the experiment has the placement itself.
 
-    What its rules need to be read: what it `hides` of a visitor's past, the cards of `pinned` items, and whether that of
+    What its rules need to be read: what it `hides` of a visitor's past, the cards of `pinned` items and perhaps that of
     the product at hand.
     """
 
