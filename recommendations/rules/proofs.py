@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from catalog.filters import All, AnyOf, Condition, Filter, Kind, Not, Op, Scalar, kind_of
 from catalog.types import lineage
 
+MOST: Final = 24  # conditions of both together; of more nothing is proven, as pairs of parts grow with the square
 _VALUES: Final = frozenset({Op.EQ, Op.IN})
 _OPPOSITE: Final = {Op.EQ: Op.NE, Op.NE: Op.EQ, Op.IN: Op.NOT_IN, Op.NOT_IN: Op.IN}
 _BELOW: Final = frozenset({Op.LT, Op.LTE})
@@ -41,12 +42,22 @@ class Span(NamedTuple):
 
 def disjoint(one: Filter, other: Filter) -> bool:
     """Whether no product can pass both."""
-    return _disjoint(_pushed(one), _pushed(other))
+    return _is_small(one, other) and _disjoint(_pushed(one), _pushed(other))
 
 
 def implies(one: Filter, other: Filter) -> bool:
     """Whether every product that passes `one` passes `other`."""
-    return _implies(_pushed(one), _pushed(other))
+    return _is_small(one, other) and _implies(_pushed(one), _pushed(other))
+
+
+def _is_small(one: Filter, other: Filter) -> bool:
+    return _size(one) + _size(other) <= MOST
+
+
+def _size(wanted: Filter) -> int:
+    if isinstance(wanted, Condition):
+        return 1
+    return sum(map(_size, (wanted.part,) if isinstance(wanted, Not) else wanted.parts))
 
 
 def _pushed(wanted: Filter, *, denied: bool = False) -> Filter:

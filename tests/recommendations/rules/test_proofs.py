@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catalog.filters import parse
 from catalog.matching import Facts, facts_of, matcher
 from catalog.types import ItemIn
-from recommendations.rules.proofs import disjoint, implies
+from recommendations.rules.proofs import MOST, disjoint, implies
 from tests.catalog.test_filters import AT, generated_conditions, generated_filters, generated_items
 
 BRAND_A = {"field": "brand", "op": "eq", "value": "A"}
@@ -90,3 +90,8 @@ def test_that_nothing_passes_both(one: Any, other: Any, wanted: bool) -> None:
 )
 def test_that_one_goes_with_the_other(one: Any, other: Any, wanted: bool) -> None:
     assert implies(parse(one), parse(other)) is wanted
+
+
+def test_of_very_large_filters_nothing_is_proven() -> None:
+    assert disjoint(parse(BRAND_A), parse({"all": [BRAND_B] * (MOST - 1)}))
+    assert not disjoint(parse(BRAND_A), parse({"all": [BRAND_B] * MOST}))
