@@ -40,6 +40,7 @@ PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 STRATEGY = {"name": f"Name {MARK}", "parts": [{"strategy": "popular"}]}
 TWO = [{"key": key, "weight": 0.5} for key in ("control", MARK)]
 EXPERIMENT = {"name": f"Name {MARK}", "placement": "home", "variants": TWO}
+RULE = {"name": f"Name {MARK}", "action": {"type": "pin", "item_id": MARK, "position": 1}}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
@@ -185,6 +186,16 @@ TABLE: dict[str, list[Call]] = {
     ],
     "experiments/<str:key>/start": [Call("POST", f"experiments/{MARK}/start", WRITE)],
     "experiments/<str:key>/pause": [Call("POST", f"experiments/{RUNNING}/pause", WRITE, thing=RUNNING)],
+    "rules": [
+        Call("GET", "rules", READ, others=200),
+        Call("POST", "rules", WRITE, RULE | {"key": "new"}, others=201),
+    ],
+    "rules/preview": [Call("POST", "rules/preview", READ, {"rule": RULE, "without": [MARK]}, others=200)],
+    "rules/<str:key>": [
+        Call("GET", f"rules/{MARK}", READ),
+        Call("PATCH", f"rules/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"rules/{MARK}", WRITE),
+    ],
     "strategies": [
         Call("GET", "strategies", READ, others=200),
         Call("POST", "strategies", WRITE, STRATEGY | {"key": "new-one"}, others=201),
@@ -264,6 +275,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     for key, placement in ((MARK, "home"), (RUNNING, "pdp")):
         assert api_a.post("experiments", EXPERIMENT | {"key": key, "placement": placement}).status == 201
     assert api_a.post(f"experiments/{RUNNING}/start").status == 200
+    assert api_a.post("rules", RULE | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
     assert api_a.post("catalog/sources", SOURCE | {"key": MARK}).status == 201
     with tenancy.use(tenant_a):

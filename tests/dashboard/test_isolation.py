@@ -18,7 +18,7 @@ from catalog.models import Import, Item, Source
 from catalog.types import ItemIn
 from events.models import Import as PastEvents
 from recomengine.lib import clock
-from recommendations.models import ModelRun, Placement
+from recommendations.models import ModelRun, Placement, Rule
 from tenants import tenancy, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
 from tenants.types import Role, TenantRef
@@ -100,6 +100,12 @@ OF_SHOPS: dict[str, PageOf] = {
     "models/<str:version>/": PageOf("/models/{item}/", "get", 404),
     "models/<str:version>/publish/": PageOf("/models/{item}/publish/", "post", 404),
     "models/<str:version>/roll-back/": PageOf("/models/{item}/roll-back/", "post", 404),
+    "rules/": PageOf("/rules/?placement={mark}"),
+    "rules/new/": PageOf("/rules/new/?placement={mark}"),
+    "rules/preview/": PageOf("/rules/preview/", "post", 404, (("saved", "{item}"), ("action", "pin"))),
+    "rules/<str:key>/edit/": PageOf("/rules/{item}/edit/", "post", 404, (("name", "x"), ("action", "pin"))),
+    "rules/<str:key>/switch/": PageOf("/rules/{item}/switch/", "post", 404, (("enabled", "off"),)),
+    "rules/<str:key>/delete/": PageOf("/rules/{item}/delete/", "post", 404),
     "catalog/": PageOf("/catalog/?q={mark}"),
     "catalog/items/<path:item_id>/": PageOf("/catalog/items/{item}/", "get", 404),
     "catalog/export/<str:format>/": PageOf("/catalog/export/jsonl/"),
@@ -189,6 +195,8 @@ def of_catalogue(tenant: TenantRef) -> dict[str, str]:
         row = Import.objects.create(source=source, format="csv", filename=MARK)
         ModelRun.objects.create(version=MARK, status=ModelRun.Status.HELD_BACK, decision={"text": f"{MARK}@a.example"})
         Placement.objects.create(key=MARK, name=f"Name {MARK}@a.example", cascade=["popular"])
+        pin = {"type": "pin", "item_id": MARK, "position": 1}
+        Rule.objects.create(key=MARK, name=f"{MARK}@a.example", action=pin)
         past = PastEvents.objects.create(format="csv", filename=f"{MARK}@a.example")
     return {"draft": draft.token, "import": str(row.pk), "event_import": str(past.pk)}
 
@@ -209,7 +217,7 @@ def of_shop_a() -> list[Any]:
     with tenancy.use(shop.ref):
         rows += [
             list(model.objects.order_by("pk").values())
-            for model in (Item, Source, Import, PastEvents, ModelRun, Placement)
+            for model in (Item, Source, Import, PastEvents, ModelRun, Placement, Rule)
         ]
     return [*rows, list(Tenant.objects.filter(slug="shop-a").values()), AuditEntry.objects.filter(**known).count()]
 
