@@ -74,12 +74,12 @@ def summary(item: Item) -> ItemSummary:
     return msgspec.convert(cards.product(item), ItemSummary)
 
 
-def passing(tenant: TenantRef, wanted: Filter, limit: int) -> list[int]:
+def passing(tenant: TenantRef, wanted: Filter, limit: int, offset: int = 0) -> list[int]:
     """The internal ids of items that pass a filter and may be shown now, the most popular first, then the newest."""
     now = clock.now()
     test = conditions.where(wanted, now)
     with tenancy.use(tenant), connection.cursor() as cursor:
-        cursor.execute(_PASSING.format(test.text), [now, now, *test.params, limit])
+        cursor.execute(_PASSING.format(test.text), [now, now, *test.params, limit, offset])
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -87,5 +87,5 @@ _PASSING: Final = """
     SELECT id FROM catalog_item
     WHERE availability <> 'out_of_stock' AND (published_at IS NULL OR published_at <= %s)
         AND (expires_at IS NULL OR %s < expires_at) AND {}
-    ORDER BY popularity DESC, id DESC LIMIT %s
+    ORDER BY popularity DESC, id DESC LIMIT %s OFFSET %s
 """

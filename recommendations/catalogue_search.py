@@ -10,7 +10,6 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection
 
 from catalog import finding
-from catalog.filters import Filter
 from recommendations.serving.slates import Matching
 from tenants.types import TenantRef
 
@@ -28,12 +27,12 @@ class CatalogueSearch:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, Filter], tuple[float, Sequence[int]]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, Matching], tuple[float, Sequence[int]]] = OrderedDict()
         self._asking = 0
 
     async def get(self, tenant: TenantRef, asked: Matching) -> tuple[Sequence[int], bool]:
         """Internal ids, the most popular first, and whether that is the whole truth."""
-        key, now = (tenant.slug, asked.wanted), time.monotonic()
+        key, now = (tenant.slug, asked), time.monotonic()
         known = self._known.get(key)
         if known is not None and now - known[0] < KEPT:
             return known[1], True
@@ -57,6 +56,6 @@ class CatalogueSearch:
 
 def _ask(tenant: TenantRef, asked: Matching) -> Sequence[int]:
     try:
-        return finding.passing(tenant, asked.wanted, asked.limit)
+        return finding.passing(tenant, *asked)
     finally:
         connection.close()

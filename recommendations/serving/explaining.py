@@ -30,6 +30,7 @@ PASSED_OVER: Final[Mapping[str, str]] = {
     "product_not_meant": "The product at hand is not one that it is for.",
     "product_says_nothing": "The product at hand has no category or price that it could go by.",
     "unknown_item": "The catalogue has no such item.",
+    "beyond_the_slate": "The slate ends before its position.",
     "item_may_not_be_shown": "The item may not be shown: it is out of stock, excluded or filtered out.",
 }
 _NAMED: Final = {"filter": "the request's filter", "currency": "the request's currency", "placement": "its filter"}
@@ -47,7 +48,7 @@ def explanation(answer: Slate) -> dict[str, Any]:
                 {"rule": by, "code": code, "message": PASSED_OVER[code]} for by, code in applied.passed_over
             ],
         },
-        "filtered": [_refused(each) for each in answer.refused],
+        "filtered": [_refused(each) for each in answer.refused.values()],
     }
 
 
