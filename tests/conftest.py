@@ -30,7 +30,7 @@ TENANT_TABLES = (
     "catalog_documentslanguage", "catalog_item",
     "analytics_unknownitem", "analytics_qualitycheck", "analytics_eventcheck", "events_event", "events_eventkey",
     "events_rejectedrow", "events_import", "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
-    "recommendations_modelrun", "recommendations_placement", "recommendations_customstrategy",
+    "recommendations_modelrun", "recommendations_placement", "recommendations_customstrategy", "recommendations_rule",
 )  # fmt: skip
 
 PUBLIC_TABLES = (  # those that refer to others come first
