@@ -99,7 +99,7 @@ def test_hidden_by_rules(shop: Api, tenant_a: TenantRef) -> None:
 def test_filtered_by_the_request_the_placement_and_rules(shop: Api, tenant_a: TenantRef) -> None:
     asked = {"placement": "pdp", "item_id": "mug"}
     assert why(shop, "tea", **asked, filter=FILTER) | {"message": ""} == {
-        "item_id": "tea", "code": "filtered", "by": "filter", "place": None, "source": "bought_together", "message": "",
+        "item_id": "tea", "code": "filtered", "by": "filter", "place": None, "source": "also_viewed", "message": "",
     }  # fmt: skip
     assert why(shop, "tea", **asked, currency="USD")["by"] == "currency"
     rules(shop, tenant_a, only={"type": "include", "filter": ACME})
