@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog import cards, conditions
 from catalog.filters import Filter
@@ -74,11 +74,15 @@ def summary(item: Item) -> ItemSummary:
     return msgspec.convert(cards.product(item), ItemSummary)
 
 
-def passing(tenant: TenantRef, wanted: Filter, limit: int, offset: int = 0) -> list[int]:
-    """The internal ids of items that pass a filter and may be shown now, the most popular first, then the newest."""
+def passing(tenant: TenantRef, wanted: Filter, limit: int, offset: int = 0, *, within: float = 10.0) -> list[int]:
+    """The internal ids of items that pass a filter and may be shown now, the most popular first, then the newest.
+
+    Raises OperationalError if PostgreSQL is away, or has not found them `within` so many seconds.
+    """
     now = clock.now()
     test = conditions.where(wanted, now)
-    with tenancy.use(tenant), connection.cursor() as cursor:
+    with tenancy.use(tenant), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{within * 1000:.0f}ms"])
         cursor.execute(_PASSING.format(test.text), [now, now, *test.params, limit, offset])
         return [pk for (pk,) in cursor.fetchall()]
 

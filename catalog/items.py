@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.dispatch import Signal
 
-from catalog import cards, documents, languages
+from catalog import cards, documents, languages, reading
 from catalog.models import Item
 from catalog.types import MAX_BATCH, ItemIn
 from recomengine.lib.decoding import Rejection, field_error, rows_of
@@ -47,6 +47,7 @@ _STORED: Final = ", ".join(f"stored.{name}" for name, _ in _COLUMNS)
 _SENT: Final = ", ".join(f"sent.{name}" for name, _ in _COLUMNS)
 _EXCLUDED: Final = ", ".join(f"excluded.{name}" for name, _ in _COLUMNS)
 _TEXTS: Final = ", ".join(f"{name} {kind}" for name, kind in documents.COLUMNS)
+_OLD_CONTENT, _NEW_CONTENT = (", ".join(f"{row}.{name}" for name in reading.CONTENT) for row in ("stored", "excluded"))
 # Rows that say what is stored are left out first: they take no lock and no number of the sequence of ids. The words
 # come after the items, whoever writes: writers that wait for each other in two orders would wait for good.
 UPSERT: Final = f"""
@@ -65,7 +66,8 @@ UPSERT: Final = f"""
         SELECT {_NAMES}, paths, {documents.DOCUMENT} FROM changed
         ORDER BY item_id COLLATE "C"
         ON CONFLICT (item_id) DO UPDATE SET {_CHANGED}, category_paths = excluded.category_paths,
-            document = excluded.document, updated_at = now()
+            document = excluded.document, updated_at = now(), content_changed_at = CASE
+                WHEN ({_OLD_CONTENT}) IS DISTINCT FROM ({_NEW_CONTENT}) THEN now() ELSE stored.content_changed_at END
         WHERE ({_STORED}) IS DISTINCT FROM ({_EXCLUDED})
         RETURNING id, (xmax = 0) AS created
     ), words AS (

@@ -6,7 +6,7 @@ A filter is made a function once and asked of many products: serving asks some d
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from operator import ge, gt, le, lt
+from operator import attrgetter, ge, gt, le, lt
 from string import ascii_uppercase
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 Test = Callable[[Facts, datetime], bool]
 """Asked of a product; the moment decides which price holds."""
-Values = Callable[[Facts, datetime], Sequence[Any]]
+Holds = Callable[[Any], bool]
 
 facts_of: Final = msgspec.json.Decoder(Facts, float_hook=Decimal).decode
 """The facts of a product's JSON object."""
@@ -66,8 +66,25 @@ def matcher(wanted: Filter) -> Test:
         return _not(matcher(wanted.part))
     if wanted.op in _DENIED:
         return _not(matcher(Condition(wanted.field, _DENIED[wanted.op], wanted.value)))
-    values, holds = _values(wanted.field), _holds(wanted)
-    return lambda facts, at: holds(values(facts, at))
+    kind, holds = kind_of(wanted.field), _holds(wanted)
+    if kind in (Kind.ATTRIBUTE, Kind.PATH):
+        return _of_several_values(wanted, kind, holds)
+    return _of_one_value(wanted.field, holds)
+
+
+def _of_several_values(wanted: Condition, kind: Kind, holds: Holds) -> Test:
+    """One value that fits is enough."""
+    values = _values(wanted.field, kind)
+    if wanted.op == Op.EXISTS:
+        return lambda facts, _: bool(values(facts)) is wanted.value
+    return lambda facts, _: any(map(holds, values(facts)))
+
+
+def _of_one_value(field: str, holds: Holds) -> Test:
+    if field == "current_price":
+        return lambda facts, at: holds(facts.current_price(at))
+    read = attrgetter(field)
+    return lambda facts, _: holds(read(facts))
 
 
 def _all_of(parts: Sequence[Test]) -> Test:
@@ -80,21 +97,12 @@ def _not(part: Test) -> Test:
     return lambda facts, at: not part(facts, at)
 
 
-def _values(field: str) -> Values:
-    """What reads the values of a field, none if there are none."""
-    kind = kind_of(field)
-    if kind == Kind.ATTRIBUTE:
-        name = field.removeprefix(ATTRIBUTE)
-        return lambda facts, _: _of_attribute(facts.attributes.get(name))
+def _values(field: str, kind: Kind) -> Callable[[Facts], Sequence[Any]]:
+    """What reads the values of a field that may have several."""
     if kind == Kind.PATH:
-        return lambda facts, _: with_ancestors(facts.categories)
-    if field == "current_price":
-        return lambda facts, at: _single(facts.current_price(at))
-    return lambda facts, _: _single(getattr(facts, field))
-
-
-def _single(value: Any) -> Sequence[Any]:
-    return () if value is None else (value,)
+        return lambda facts: with_ancestors(facts.categories)
+    name = field.removeprefix(ATTRIBUTE)
+    return lambda facts: _of_attribute(facts.attributes.get(name))
 
 
 def _of_attribute(value: Any) -> Sequence[Any]:
@@ -102,33 +110,38 @@ def _of_attribute(value: Any) -> Sequence[Any]:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return (Decimal(value),)
-    return _single(value)
+    return () if value is None else (value,)
 
 
-def _holds(condition: Condition) -> Callable[[Sequence[Any]], bool]:
-    """What tells whether a field's values are as the condition says."""
+def _holds(condition: Condition) -> Holds:
+    """What tells whether one value, None for none, is as the condition says."""
     op, value = condition.op, condition.value
+    low: Any
+    high: Any
     if op == Op.EXISTS:
-        is_text = kind_of(condition.field) == Kind.TEXT
-        return lambda stored: any(each != "" or not is_text for each in stored) is value
+        nothing = (None, "") if kind_of(condition.field) == Kind.TEXT else (None,)
+        return lambda stored: (stored not in nothing) is value
     if op == Op.CONTAINS:
         assert isinstance(value, str)
         part = _folded(value)
-        return lambda stored: any(part in _folded(each) for each in stored if isinstance(each, str))
+        return lambda stored: isinstance(stored, str) and part in _folded(stored)
     if op == Op.BETWEEN:
         assert isinstance(value, tuple)
         low, high = value
-        return lambda stored: any(low <= each <= high for each in stored if not isinstance(each, str | bool))
+        return lambda stored: isinstance(stored, Decimal | datetime) and low <= stored <= high
     if op in _ORDER:
         compare = _ORDER[op]
-        return lambda stored: any(compare(each, value) for each in stored if not isinstance(each, str | bool))
-    wanted = value if isinstance(value, tuple) else (value,)
-    return lambda stored: any(_is_same(each, one) for each in stored for one in wanted)
+        return lambda stored: isinstance(stored, Decimal | datetime) and compare(stored, value)
+    return _is_one_of(value if isinstance(value, tuple) else (value,))
 
 
-def _is_same(stored: Any, value: Scalar) -> bool:
+def _is_one_of(wanted: Sequence[Scalar]) -> Holds:
     """Equal and of one type: neither is true 1, nor the text `1` the number."""
-    return isinstance(stored, type(value)) and bool(stored == value)
+    if all(isinstance(each, str) for each in wanted):
+        texts = frozenset(wanted)
+        return lambda stored: isinstance(stored, str) and stored in texts
+    known = frozenset((type(each), each) for each in wanted)
+    return lambda stored: (type(stored), stored) in known
 
 
 def _folded(text: str) -> str:

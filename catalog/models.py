@@ -23,8 +23,9 @@ class ItemManager(models.Manager["Item"]):
 class Item(models.Model):
     """A product. `item_id` is the shop's id; `id` is ours, small enough for packed neighbour lists.
 
-    The last three columns are derived: `category_paths` are the categories with all that they lie under, `document` is
-    what is searched; `items.UPSERT` keeps both. `popularity` is set by the trainings.
+    The last four columns are derived. `items.UPSERT` keeps three: `content_changed_at` is when what trainings read of
+    it changed last, which neither price nor stock is; `category_paths` are the categories with all that they lie under,
+    `document` is what is searched. `popularity` is set by the trainings.
     """
 
     class Availability(models.TextChoices):
@@ -51,6 +52,7 @@ class Item(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+    content_changed_at = models.DateTimeField(db_default=Now(), editable=False)
     category_paths = ArrayField(models.TextField(), default=list, db_default=[], editable=False)
     document = SearchVectorField(null=True, editable=False)
     popularity = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
@@ -65,6 +67,7 @@ class Item(models.Model):
             GinIndex(fields=["attributes"], name="item_attributes", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["-popularity", "-id"], name="item_popularity"),
             models.Index(fields=["brand"], name="item_brand"),
+            models.Index(fields=["content_changed_at"], name="item_content_changed"),
             models.Index(fields=["group_id"], name="item_group", condition=models.Q(group_id__isnull=False)),
         ]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import Max
 
 from catalog import documents, terms
 from catalog.models import Item
@@ -23,6 +24,10 @@ class ItemContent:
     brand: str
     categories: tuple[str, ...]
     attributes: str
+
+
+CONTENT: Final = ("title", "brand", "categories", "attributes")
+"""The columns of an item that trainings learn from."""
 
 
 def contents(tenant: TenantRef) -> list[ItemContent]:
@@ -51,7 +56,7 @@ def around(tenant: TenantRef, items: Sequence[ItemContent], each: int) -> list[I
         return _contents(Item.objects.filter(pk__in=found).order_by("id").values_list(*_COLUMNS))
 
 
-_COLUMNS: Final = ("id", "item_id", "title", "brand", "categories", "attributes")
+_COLUMNS: Final = ("id", "item_id", *CONTENT)
 _AROUND: Final = """
     (SELECT id FROM catalog_item WHERE category_paths && %s::text[] ORDER BY popularity DESC, id DESC LIMIT %s)
     UNION
@@ -69,10 +74,13 @@ def _contents(rows: Iterable[tuple[Any, ...]]) -> list[ItemContent]:
 
 
 def any_since(tenant: TenantRef, since: datetime | None) -> bool:
-    """Whether any item was added or changed since an instant (None: ever)."""
+    """Whether an item came in since an instant (None: ever), or one changed in what trainings learn from.
+
+    The newest change is asked for, which is one step in an index however many items there are.
+    """
     with tenancy.use(tenant):
-        items = Item.objects.all()
-        return (items if since is None else items.filter(updated_at__gt=since)).exists()
+        newest: datetime | None = Item.objects.aggregate(newest=Max("content_changed_at"))["newest"]
+    return newest is not None and (since is None or newest > since)
 
 
 def count(tenant: TenantRef) -> int:

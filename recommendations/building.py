@@ -78,10 +78,15 @@ def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], ch
     combined = run("combinations", baskets.combinations(interactions, choice.single))
     together = run("baskets", baskets.rank_combinations(combined, choice.single))
     carts = run("carts", baskets.rank_combinations(combined, choice.cart))
-    alike = run("content", content.similar(texts))
-    cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
-    similar = run("similar", alike.anti_join(cold, "item").union(cold))
+    similar = alike(run, texts, together, viewed)
     return {"coview": viewed, "baskets": together, "carts": carts, "similar": similar}
+
+
+def alike(run: Run, texts: list[CatalogItem], together: ibis.Table, viewed: ibis.Table) -> ibis.Table:
+    """The neighbours by text (NEIGHBOURS); items that no order (or else visit) combines with others borrow theirs."""
+    by_text = run("content", content.similar(texts))
+    cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
+    return run("similar", by_text.anti_join(cold, "item").union(cold))
 
 
 def numbered(items: Sequence[ItemContent], events: ibis.Table) -> ibis.Table:
@@ -130,8 +135,12 @@ def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:
 
 def _lists(interactions: ibis.Table) -> ibis.Table:
     """The whole-shop lists, each under its strategy's name."""
-    popular = popularity.popular(_last(interactions, POPULAR_OVER))
-    return _named("popular", popular)
+    return _named("popular", popular(interactions))
+
+
+def popular(interactions: ibis.Table) -> ibis.Table:
+    """What is popular (RANKING) in the period up to the newest event that a model's list is about."""
+    return popularity.popular(_last(interactions, POPULAR_OVER))
 
 
 def _named(strategy: str, ranking: ibis.Table) -> ibis.Table:

@@ -16,14 +16,15 @@ from tenants.types import TenantRef
 log = structlog.get_logger(__name__)
 KEPT: Final = 5.0  # seconds
 MOST: Final = 500  # filters remembered
-AT_ONCE: Final = 2  # questions to PostgreSQL; who comes meanwhile has what is remembered, or nothing
+AT_ONCE: Final = 2  # questions to PostgreSQL
+PATIENCE: Final = 0.3  # seconds that a request waits for the answer, and PostgreSQL works on it
 
 
 class CatalogueSearch:
     """This process's memory of which items pass which filters.
 
-    PostgreSQL is asked at most once in `KEPT` seconds for each of them; a request that would have to wait behind
-    others, or finds PostgreSQL away, goes by the last answer, and by none if there is no last one.
+    PostgreSQL is asked at most once in `KEPT` seconds for each of them. A request that finds it away, slow, or asked
+    `AT_ONCE` other things already goes by the last answer, and by none if there is no last one.
     """
 
     def __init__(self) -> None:
@@ -39,23 +40,35 @@ class CatalogueSearch:
         last = known[1] if known is not None else ()
         if self._asking >= AT_ONCE:
             return last, False
-        self._asking += 1
         try:
-            found = await asyncio.to_thread(_ask, tenant, asked)
-        except (OperationalError, InterfaceError) as error:
-            log.warning("catalogue not asked", tenant=tenant.slug, error=str(error))
+            found = await asyncio.wait_for(asyncio.shield(self._ask(tenant, asked)), PATIENCE)
+        except (OperationalError, InterfaceError, TimeoutError) as error:
+            log.warning("catalogue not asked", tenant=tenant.slug, error=str(error) or type(error).__name__)
             return last, False
-        finally:
-            self._asking -= 1
-        self._known[key] = (now, found)
+        self._remember(key, found)
+        return found, True
+
+    def _ask(self, tenant: TenantRef, asked: Matching) -> "asyncio.Task[Sequence[int]]":
+        """The question under way; it counts as such until PostgreSQL has answered, though nobody waits any more."""
+        self._asking += 1
+        task = asyncio.create_task(asyncio.to_thread(_passing, tenant, asked))
+        task.add_done_callback(self._asked)
+        return task
+
+    def _asked(self, task: "asyncio.Task[Sequence[int]]") -> None:
+        self._asking -= 1
+        if not task.cancelled():
+            task.exception()  # who waits is told; who does not wait any more need not be
+
+    def _remember(self, key: tuple[str, Matching], found: Sequence[int]) -> None:
+        self._known[key] = (time.monotonic(), found)
         self._known.move_to_end(key)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
-        return found, True
 
 
-def _ask(tenant: TenantRef, asked: Matching) -> Sequence[int]:
+def _passing(tenant: TenantRef, asked: Matching) -> Sequence[int]:
     try:
-        return finding.passing(tenant, *asked)
+        return finding.passing(tenant, *asked, within=PATIENCE)
     finally:
         connection.close()

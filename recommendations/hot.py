@@ -92,7 +92,8 @@ class Asking(NamedTuple):
             while True:
                 if isinstance(asked, Matching):
                     found, whole = await self.known.catalogue.get(self.tenant, asked)
-                    is_whole, asked = is_whole and whole, reads.send(found)
+                    is_whole = is_whole and whole
+                    asked = reads.send(found)
                 else:
                     asked = reads.send(_checked(await self.mux.pipeline(asked)))
         except StopIteration as done:

@@ -12,6 +12,22 @@ from recommendations.rules.types import Action, RuleConfig
 from recommendations.types import DEFAULT_LIMIT, MAX_LIMIT, BlendConfig, PartConfig, PlacementConfig
 
 
+class Named(models.Model):
+    """What a shop names by a key of its own."""
+
+    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 def _share(most: float, meaning: str) -> "models.FloatField[float, float]":
     """A number from 0, where it does nothing, to `most`."""
     return models.FloatField(
@@ -19,11 +35,9 @@ def _share(most: float, meaning: str) -> "models.FloatField[float, float]":
     )
 
 
-class Placement(models.Model):
+class Placement(Named):
     """A slot on a page and the cascade of strategies that fills it."""
 
-    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
-    name = models.CharField(max_length=120)
     cascade = ArrayField(models.CharField(max_length=64))
     limit = models.PositiveSmallIntegerField(
         default=DEFAULT_LIMIT, validators=[MinValueValidator(1), MaxValueValidator(MAX_LIMIT)]
@@ -42,14 +56,6 @@ class Placement(models.Model):
     newness = _share(1.0, "How much it counts that a product was published lately, 0 to 1.")
     exploration = _share(0.5, "How often the last slot shows an item by chance, 0 to 0.5.")
     version = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["key"]
-
-    def __str__(self) -> str:
-        return self.key
 
     @property
     def config(self) -> PlacementConfig:
@@ -67,14 +73,12 @@ class Placement(models.Model):
         )
 
 
-class Rule(models.Model):
+class Rule(Named):
     """What a merchant wants shown in a placement or everywhere; `action` is one of `rules.types.Action` as JSON.
 
     Rules apply by `order`, then in the order in which they were made.
     """
 
-    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
-    name = models.CharField(max_length=120)
     placement = models.CharField(max_length=64, null=True, blank=True, help_text="None: everywhere.")  # noqa: DJ001
     action: "models.JSONField[Any, Any]" = models.JSONField()
     when: "models.JSONField[Any, Any]" = models.JSONField(
@@ -85,14 +89,9 @@ class Rule(models.Model):
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
 
-    class Meta:
-        ordering = ["order", "id"]
-
-    def __str__(self) -> str:
-        return self.key
+    class Meta(Named.Meta):
+        ordering: ClassVar = ["order", "id"]
 
     @property
     def config(self) -> RuleConfig:
@@ -107,20 +106,10 @@ class Rule(models.Model):
         )
 
 
-class CustomStrategy(models.Model):
+class CustomStrategy(Named):
     """A strategy of the merchant's own: a blend of built-in ones, `[{"strategy", "weight", "parameters"}, …]`."""
 
-    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z")])
-    name = models.CharField(max_length=120)
     parts = models.JSONField()
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["key"]
-
-    def __str__(self) -> str:
-        return self.key
 
     @property
     def config(self) -> BlendConfig:

@@ -10,8 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recomengine.lib.api import CursorPages, PageSchema
-from recomengine.lib.errors import DomainError
-from recommendations import queueing, releasing, scheduling, trainings
+from recommendations import releasing, scheduling, trainings
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.authentication import actor_of, caller_of
@@ -126,8 +125,5 @@ class TrainView(APIView):
     @extend_schema(request=None, responses={202: QueuedSchema})
     def post(self, request: Request) -> Response:
         """Train in the background; `GET models` shows the run."""
-        tenant = caller_of(request).tenant
-        if trainings.is_under_way(tenant):
-            raise DomainError("training_in_progress")
-        queueing.train_later(tenant)
+        scheduling.train_now(caller_of(request).tenant, by=actor_of(request))
         return Response({"status": "queued"}, status=202)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import ibis
 
@@ -20,8 +20,7 @@ from recommendations.evaluation import cases, holdout, judging, metrics
 from recommendations.evaluation.cases import Draw
 from recommendations.evaluation.judging import Decision
 from recommendations.evaluation.metrics import Catalogue
-from recommendations.evaluation.runner import Results
-from recommendations.evaluation.runner import evaluate as measured
+from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import Case, Quality
 from recommendations.modelstore import Twin
 from recommendations.offline import recommender
@@ -62,6 +61,23 @@ class _HeldOut:
     known: Catalogue
 
 
+class Assessment(NamedTuple):
+    """What a twin came to: of each strategy that predicts something, as runs keep it, and the gate's decision.
+
+    `measured`: `Quality.to_json` with `asked`: of what the cases are, and `above_popular`: the measures less those of
+    popular products on the same cases, as [value, low, high]; empty without cases, missing for popular products.
+    """
+
+    measured: list[dict[str, Any]]
+    decision: Decision
+
+
+TOO_FEW: Final = Decision(
+    True, "too_few_to_judge", "Published without a comparison: there are too few visits to hold any out.", {}
+)
+"""Where there is no twin."""
+
+
 def choose(log: Log) -> tuple[datetime | None, Choice]:
     """The moment that divides what a twin sees from what it is asked, and parameters by what was there before it.
 
@@ -75,55 +91,54 @@ def choose(log: Log) -> tuple[datetime | None, Choice]:
         return moment, choosing.choose(run, seen)
 
 
-def assess(log: Log, twin: Twin) -> list[dict[str, Any]]:
-    """How good each strategy is that predicts something, on what followed the twin's moment, as runs keep it.
-
-    `Quality.to_json` with `asked`: of what the cases are, and `above_popular`: the measures less those of popular
-    products on the same cases, as [value, low, high]; empty without cases, missing for popular products themselves.
-    """
-    held_out = _held_out(log, twin.split_at)
-    tables = in_memory(twin.model.tables, log.numbers, twin.model.serving)
-    asked = {"visits": held_out.visits, "histories": held_out.histories, "orders": held_out.orders}
-    found = []
-    for name, cases_of in asked.items():
-        popular = _results(POPULAR, tables, cases_of, held_out.known)
-        found += [
-            _told(_results(strategy, tables, cases_of, held_out.known), popular, name) for strategy in ASKED[name]
-        ]
-        found.append({**popular.quality.to_json(), "asked": name})
-    return found
-
-
-def _told(results: Results, popular: Results, asked: str) -> dict[str, Any]:
-    above = judging.paired_differences(results, popular)
-    plain = {name: [each.value, each.low, each.high] for name, each in above.items()}
-    return {**results.quality.to_json(), "asked": asked, "above_popular": plain}
-
-
-def judge(log: Log, twin: Twin | None, live: Twin | None, record: Sequence[Mapping[str, Any]]) -> Decision:
-    """Whether the model of a twin may replace the live one, on what neither's twin has seen.
+def assess(log: Log, twin: Twin, live: Twin | None, record: Sequence[Mapping[str, Any]]) -> Assessment:
+    """Ask a model's twin about what followed its moment, and compare it with the live model.
 
     `live` is the twin of the live model; where there is none, `record` says what its quality was found to be.
     """
-    if twin is None:
-        text = "Published without a comparison: there are too few visits to hold any out."
-        return Decision(True, "too_few_to_judge", text, {})
-    held_out = _held_out(log, max(twin.split_at, live.split_at) if live else twin.split_at)
-    tables = in_memory(twin.model.tables, log.numbers, twin.model.serving)
-    new, popular = (_results(name, tables, held_out.visits, held_out.known) for name in (JUDGED, POPULAR))
+    held_out, tables = _held_out(log, twin.split_at), _tables(twin, log)
+    asked = {"visits": held_out.visits, "histories": held_out.histories, "orders": held_out.orders}
+    results = {
+        name: {each: _results(each, tables, found, held_out.known) for each in (*ASKED[name], POPULAR)}
+        for name, found in asked.items()
+    }
+    measured = [_told(each, found[POPULAR], name) for name, found in results.items() for each in found.values()]
+    if live and live.split_at > twin.split_at:  # it has seen some of these cases
+        return Assessment(measured, _judge_since(live.split_at, log, twin, live))
+    visits = results["visits"]
+    return Assessment(measured, _judge(visits[JUDGED], visits[POPULAR], live, log, record))
+
+
+def _told(results: Results, popular: Results, asked: str) -> dict[str, Any]:
+    plain = {**results.quality.to_json(), "asked": asked}
+    if results is popular:
+        return plain
+    above = judging.paired_differences(results, popular)
+    return {**plain, "above_popular": {name: [each.value, each.low, each.high] for name, each in above.items()}}
+
+
+def _judge_since(moment: datetime, log: Log, twin: Twin, live: Twin) -> Decision:
+    """By what followed a later moment than the twin's own."""
+    held_out = _held_out(log, moment)
+    new, popular = (_results(name, _tables(twin, log), held_out.visits, held_out.known) for name in (JUDGED, POPULAR))
+    return _judge(new, popular, live, log, ())
+
+
+def _judge(
+    new: Results, popular: Results, live: Twin | None, log: Log, record: Sequence[Mapping[str, Any]]
+) -> Decision:
     known = next((Quality.from_json(each) for each in record if each["strategy"] == JUDGED), None)
     if live is None and known is not None and known.k == K:
         return judging.judge_by_record(new, known, popular)
-    return judging.judge(new, live and _of_live(live, log, held_out), popular)
+    return judging.judge(new, live and _results(JUDGED, _tables(live, log), new.cases, new.known), popular)
 
 
-def _of_live(live: Twin, log: Log, held_out: _HeldOut) -> Results:
-    tables = in_memory(live.model.tables, log.numbers, live.model.serving)
-    return _results(JUDGED, tables, held_out.visits, held_out.known)
+def _tables(twin: Twin, log: Log) -> MemoryTables:
+    return in_memory(twin.model.tables, log.numbers, twin.model.serving)
 
 
 def _results(name: str, tables: MemoryTables, found: Sequence[Case], known: Catalogue) -> Results:
-    return measured(name, recommender(name, tables, K, novel=True), found, K, known)
+    return evaluate(name, recommender(name, tables, K, novel=True), found, K, known)
 
 
 def _held_out(log: Log, moment: datetime) -> _HeldOut:

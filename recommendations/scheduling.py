@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
+from django.db import transaction
+
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recommendations import queueing, trainings
@@ -44,12 +46,18 @@ def schedule(tenant: TenantRef) -> Schedule:
 
 
 def train_now(tenant: TenantRef, *, by: Actor) -> None:
-    """Have a worker train as somebody asked; raises `training_in_progress`."""
+    """Have a worker train as somebody asked; raises `training_in_progress`. If it cannot be queued nothing is noted."""
+    with transaction.atomic():
+        requested(tenant, by=by)
+        queueing.train_later(tenant)
+
+
+def requested(tenant: TenantRef, *, by: Actor, force: bool = False) -> None:
+    """Note in the audit log who asks for a training, before it begins; raises `training_in_progress`."""
     if trainings.is_under_way(tenant):
         raise DomainError("training_in_progress")
     owner = directory.get_model(tenant.slug)
-    audit.record(by, "training.requested", ("tenant", tenant.slug), owner)
-    queueing.train_later(tenant)
+    audit.record(by, "training.requested", ("tenant", tenant.slug), owner, after={"force": True} if force else None)
 
 
 def is_due(tenant: TenantRef) -> bool:

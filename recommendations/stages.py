@@ -59,10 +59,17 @@ def build_twin(training: Training, folder: Path) -> None:
         keep_tables(folder, tables)
 
 
-def evaluate(training: Training, folder: Path) -> None:
-    """How good each strategy is, by what the twin shows."""
-    twin = _twin(training.work)
-    training.run.quality = quality.assess(_log(training.work), twin) if twin else []
+def judge(training: Training, folder: Path) -> None:
+    """How good each strategy is, by what the twin shows, and whether it may replace the live one; noted with which."""
+    tenant, twin = training.tenant, _twin(training.work)
+    with tenancy.use(tenant):
+        live = releasing.live_run()
+    decision = quality.TOO_FEW
+    if twin:
+        record = live.quality if live else []
+        found = quality.assess(_log(training.work), twin, _live_twin(tenant, live), record)
+        training.run.quality, decision = found.measured, found.decision
+    training.run.decision = {**decision.to_json(), "live": live and live.version}
 
 
 def build(training: Training, folder: Path) -> None:
@@ -81,16 +88,6 @@ def save(training: Training, folder: Path) -> None:
     modelstore.prune(tenant, {run.version for run in needed if run})
 
 
-def judge(training: Training, folder: Path) -> None:
-    """Whether it may replace the live one; noted with which that was."""
-    tenant = training.tenant
-    with tenancy.use(tenant):
-        live = releasing.live_run()
-    record = live.quality if live else []
-    decision = quality.judge(_log(training.work), _twin(training.work), _live_twin(tenant, live), record)
-    training.run.decision = {**decision.to_json(), "live": live and live.version}
-
-
 def publish(training: Training, folder: Path) -> None:
     """Into Redis, beside the live one; the flip is the training's last step."""
     log = _log(training.work)
@@ -99,7 +96,7 @@ def publish(training: Training, folder: Path) -> None:
 
 
 STAGES: Final[Mapping[str, Callable[[Training, Path], None]]] = dict(
-    zip(trainings.STAGES, (read, choose, build_twin, evaluate, build, save, judge, publish), strict=True)
+    zip(trainings.STAGES, (read, choose, build_twin, judge, build, save, publish), strict=True)
 )
 
 

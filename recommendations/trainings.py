@@ -14,10 +14,9 @@ STAGES: Final[Mapping[str, str]] = {
     "reading": "Reading catalogue and events",
     "choosing": "Choosing settings",
     "holding_out": "Building the model of the older events, to be tested",
-    "evaluating": "Testing it on the newest visits",
+    "judging": "Testing it on the newest visits, beside the live model",
     "building": "Building the model of all events",
     "saving": "Keeping it",
-    "judging": "Comparing it with the live model",
     "publishing": "Publishing",
 }
 """What a training does, in its order, with what people read (`recommendations.stages` does it)."""

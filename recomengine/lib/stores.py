@@ -12,6 +12,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 _ASIDE: Final = ".writing"
+_PIECE: Final = 1024 * 1024
 
 
 class Digested:
@@ -51,28 +52,51 @@ class Folder:
         """Where it is, for people."""
         return str(self.files.unstrip_protocol(self.path))
 
-    def write(self, name: str, fill: Callable[[BinaryIO], object]) -> str:
-        """Make a file of what `fill` writes and return its SHA-256; it has its name once it is whole and on disk."""
+    def write(self, name: str | Callable[[str], str], fill: Callable[[BinaryIO], object]) -> str:
+        """Make a file of what `fill` writes and return its SHA-256, of which `name` may make its name.
+
+        It has its name once it is whole, on disk, and was read back.
+        """
         self.files.makedirs(self.path, exist_ok=True)
-        aside = f"{self.path}/{secrets.token_hex(8)}{_ASIDE}"
+        aside = f"{secrets.token_hex(8)}{_ASIDE}"
         try:
-            with self.files.open(aside, "wb") as file:
+            with self.files.open(self.path_of(aside), "wb") as file:
                 sink = Digested(cast(BinaryIO, file))
                 fill(cast(BinaryIO, sink))
                 file.flush()
                 if isinstance(self.files, LocalFileSystem):
                     os.fsync(file.fileno())
-            self.files.mv(aside, f"{self.path}/{name}")
+            digest = sink.digest.hexdigest()
+            if self.digest_of(aside) != digest:
+                raise OSError(f"{self.path_of(aside)} is not what was written: its SHA-256 differs")
+            self.files.mv(self.path_of(aside), self.path_of(name if isinstance(name, str) else name(digest)))
         finally:
-            if self.files.exists(aside):
-                self.files.rm_file(aside)
-        return sink.digest.hexdigest()
+            if self.has(aside):
+                self.remove_file(aside)
+        return digest
+
+    def path_of(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    def open(self, name: str) -> BinaryIO:
+        return cast(BinaryIO, self.files.open(self.path_of(name), "rb"))
 
     def read(self, name: str) -> bytes:
-        return bytes(self.files.cat_file(f"{self.path}/{name}"))
+        return bytes(self.files.cat_file(self.path_of(name)))
+
+    def digest_of(self, name: str) -> str:
+        """The SHA-256 of a file as it is."""
+        with self.open(name) as file:
+            found = sha256()
+            while piece := file.read(_PIECE):
+                found.update(piece)
+        return found.hexdigest()
 
     def has(self, name: str) -> bool:
-        return bool(self.files.exists(f"{self.path}/{name}"))
+        return bool(self.files.exists(self.path_of(name)))
+
+    def remove_file(self, name: str) -> None:
+        self.files.rm_file(self.path_of(name))
 
     def names(self) -> list[str]:
         """What lies in it, in order; nothing if it is not there."""

@@ -92,40 +92,46 @@ class Gate:
         card = decode_card(packed)
         if card.item_id in self._admitted:
             return None
-        facts = facts_of(card.product) if with_facts or self._restrictions else None
-        refusal = self.refusal(candidate, card, facts)
+        refusal = self._plain_refusal(candidate, card)
+        facts = None
+        if refusal is None and (with_facts or self._restrictions):
+            facts = facts_of(card.product)
+            refusal = self._by_rules(facts)
         if refusal is not None:
             self._note(candidate, card, refusal)
             return None
         self._admitted.add(card.item_id)
         if self._noted is not None:
             self._noted.pop(card.item_id, None)
-        if self._groups is not None:
+        if self._groups is not None and card.group_id:
             self._groups.meet(card.group_id)
         return Admitted(candidate, card, facts)
 
-    def refusal(self, candidate: Candidate, card: Card, facts: Facts | None) -> Refusal | None:
+    def refusal(self, candidate: Candidate, card: Card, facts: Facts) -> Refusal | None:
         """Why the candidate is not shown; None if it is."""
+        return self._plain_refusal(candidate, card) or self._by_rules(facts)
+
+    def _plain_refusal(self, candidate: Candidate, card: Card) -> Refusal | None:
+        item_id = card.item_id
         if not card.is_showable(self._now):
             return Refusal(_unavailable(card, self._now))
-        if card.item_id in self._excluded:
+        if item_id in self._excluded:
             return Refusal("excluded")
         if candidate.item in self._taken:
             return Refusal("shown_elsewhere")
-        if card.item_id in self._past.known and not candidate.repeats:
+        if item_id in self._past.known and not candidate.repeats:
             return Refusal("known")
-        if self._groups is not None and self._groups.has_met(card.group_id, candidate.repeats):
-            return Refusal("same_group")
-        return self._by_rules(card, facts)
-
-    def _by_rules(self, card: Card, facts: Facts | None) -> Refusal | None:
         for by, items in self._past.hidden:
-            if card.item_id in items:
+            if item_id in items:
                 return Refusal("hidden", by)
-        if facts is not None:
-            for restriction in self._restrictions:
-                if not restriction.test(facts, self._at):
-                    return Refusal("filtered", restriction.by)
+        if card.group_id and self._groups is not None and self._groups.has_met(card.group_id, candidate.repeats):
+            return Refusal("same_group")
+        return None
+
+    def _by_rules(self, facts: Facts) -> Refusal | None:
+        for restriction in self._restrictions:
+            if not restriction.test(facts, self._at):
+                return Refusal("filtered", restriction.by)
         return None
 
     def _note(self, candidate: Candidate, card: Card, refusal: Refusal) -> None:

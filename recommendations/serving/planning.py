@@ -8,7 +8,6 @@ from catalog.types import cards_key, groups_key, ids_key
 from events.types import shown_key
 from recomengine.lib.errors import DomainError
 from recommendations import scripts
-from recommendations.rules.types import Hide, Pin
 from recommendations.scripts import Command
 from recommendations.serving.prepared import Prepared
 from recommendations.strategies import STRATEGIES, Asked, Strategy
@@ -88,12 +87,11 @@ def plan(asked: Asked, cascade: Sequence[Strategy], placement: Prepared) -> Plan
 
 def _about(asked: Asked, placement: Prepared) -> Iterator[tuple[str, Command]]:
     query, slug = asked.query, asked.slug
-    hidden = {rule.config.action.what for rule in placement.rules if isinstance(rule.config.action, Hide)}
     if query.is_known:
         yield "bought", scripts.bought(slug, ids_key(slug), query.visitor_id or "", query.user_id or "", asked.now)
-    if query.visitor_id and (placement.config.rotation or "seen" in hidden):
+    if query.visitor_id and (placement.config.rotation or "seen" in placement.hides):
         yield "shown", ("ZRANGE", shown_key(slug, query.visitor_id), 0, -1, "WITHSCORES")
-    if query.is_known and "in_cart" in hidden:
+    if query.is_known and "in_cart" in placement.hides:
         yield "cart", scripts.cart(slug, ids_key(slug), query.visitor_id or "", query.user_id or "")
     at_hand = (*query.items, *query.session_items)
     if placement.config.one_per_group and at_hand:
@@ -102,15 +100,9 @@ def _about(asked: Asked, placement: Prepared) -> Iterator[tuple[str, Command]]:
 
 def named_items(query: Query, placement: Prepared) -> tuple[str, ...]:
     """The items whose cards are needed by name: the product at hand for rules that ask about it, and pinned ones."""
-    names: dict[str, None] = {}
-    if query.product is not None and any(rule.asks_of_the_product for rule in placement.rules):
-        names[query.product] = None
-    names |= dict.fromkeys(
-        each.config.action.item_id for each in placement.rules if isinstance(each.config.action, Pin)
-    )
-    if query.why_not is not None:
-        names[query.why_not] = None
-    return tuple(names)
+    product = (query.product,) if query.product is not None and placement.asks_of_the_product else ()
+    asked = (query.why_not,) if query.why_not is not None else ()
+    return tuple(dict.fromkeys((*product, *placement.pinned, *asked)))
 
 
 def histories(asked: Asked, answered: Sequence[Answered]) -> Iterator[str]:

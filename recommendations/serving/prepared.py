@@ -13,7 +13,7 @@ from experiments.types import Assignment, ExperimentConfig
 from recomengine.lib.errors import DomainError
 from recommendations.rules import applying
 from recommendations.rules.applying import Restriction
-from recommendations.rules.types import RuleConfig
+from recommendations.rules.types import Hide, Pin, RuleConfig
 from recommendations.types import MAX_LIMIT, PlacementConfig
 
 log = structlog.get_logger(__name__)
@@ -23,11 +23,18 @@ _SHARES: Final = {"diversity": 1.0, "margin": 1.0, "newness": 1.0, "exploration"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A placement ready to serve. `variants` are by key; a visitor outside the experiment has the placement itself."""
+    """A placement ready to serve. `variants` are by key; a visitor outside the experiment has the placement itself.
+
+    What its rules need to be read: what it `hides` of a visitor's past, the cards of `pinned` items and perhaps that of
+    the product at hand.
+    """
 
     config: PlacementConfig
     filter: Restriction | None = None
     rules: tuple[applying.Prepared, ...] = ()
+    hides: frozenset[str] = frozenset()
+    pinned: tuple[str, ...] = ()
+    asks_of_the_product: bool = False
     experiment: ExperimentConfig | None = None
     variants: Mapping[str, "Prepared"] = field(default_factory=dict)
 
@@ -40,7 +47,16 @@ class Prepared:
 def prepared(config: PlacementConfig, rules: Sequence[RuleConfig] = ()) -> Prepared:
     """A placement without an experiment; raises `invalid` for filters that are none."""
     restriction = None if config.filter is None else Restriction.of("placement", parse(config.filter))
-    return Prepared(config, restriction, applying.of_placement(rules, config.key))
+    own = applying.of_placement(rules, config.key)
+    actions = [rule.config.action for rule in own]
+    return Prepared(
+        config,
+        restriction,
+        own,
+        hides=frozenset(action.what for action in actions if isinstance(action, Hide)),
+        pinned=tuple(dict.fromkeys(action.item_id for action in actions if isinstance(action, Pin))),
+        asks_of_the_product=any(rule.asks_of_the_product for rule in own),
+    )
 
 
 def prepare(

@@ -5,7 +5,7 @@ eleventh of ten half. What lifts or sinks it multiplies that. Scores of differen
 places have.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -80,27 +80,33 @@ def ranked(
 
 
 def _valued(admitted: Admitted, value: float, controls: Controls, at: datetime) -> Ranked:
-    if not controls.reorders:
+    parts = list(_parts(admitted, controls, at)) if controls.reorders else []
+    if not parts:
         return Ranked(admitted, value)
-    parts = [Part("place", value)]
-    facts = admitted.facts
-    if facts is not None:
-        parts += [Part("rule", each.factor, each.by) for each in controls.weights if each.test(facts, at)]
-        if controls.margin and (share := _margin(facts)):
-            parts.append(Part("margin", 1 + controls.margin * share))
-    if times := controls.shown.get(admitted.card.item_id, 0) // OFTEN:
-        parts.append(Part("shown_often", 0.5 ** min(times, 20)))
-    published = admitted.card.published_at
-    if controls.newness and published:
-        parts.append(Part("newness", 1 + controls.newness * 0.5 ** (max(0.0, at.timestamp() - published) / NEW_HALVED)))
-    total = 1.0
+    total = value
     for part in parts:
         total *= part.factor or 1.0
-    return Ranked(admitted, total, tuple(parts))
+    return Ranked(admitted, total, (Part("place", value), *parts))
+
+
+def _parts(admitted: Admitted, controls: Controls, at: datetime) -> Iterator[Part]:
+    """What lifts or sinks the item."""
+    facts, card = admitted.facts, admitted.card
+    if facts is not None:
+        for weight in controls.weights:
+            if weight.test(facts, at):
+                yield Part("rule", weight.factor, weight.by)
+        if controls.margin and (share := _margin(facts)):
+            yield Part("margin", 1 + controls.margin * share)
+    if controls.shown and (times := controls.shown.get(card.item_id, 0) // OFTEN):
+        yield Part("shown_often", 0.5 ** min(times, 20))
+    if controls.newness and card.published_at:
+        age = max(0.0, at.timestamp() - card.published_at)
+        yield Part("newness", 1 + controls.newness * 0.5 ** (age / NEW_HALVED))
 
 
 def is_buried(each: Ranked) -> bool:
-    return any(part.factor == 0 for part in each.parts)
+    return bool(each.parts) and any(part.factor == 0 for part in each.parts)
 
 
 def _margin(facts: Facts) -> float:

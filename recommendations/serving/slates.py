@@ -105,7 +105,9 @@ def slate(
     cascade = cascade_of(query, placement.config, strategies)
     planned = plan(asked, cascade, placement)
     answer = Slate(placement.config.key, cascade[0].name, model.version if model else None, assignment=assignment)
-    answer.not_asked = tuple(each.name for each in cascade if each not in [step.strategy for step in planned.steps])
+    if query.explain:
+        asked_for = {step.strategy.name for step in planned.steps}
+        answer.not_asked = tuple(each.name for each in cascade if each.name not in asked_for)
     if not planned.commands:
         answer.empty_reason = "no_context" if model else "no_model"
         return answer
@@ -231,9 +233,9 @@ class _Told:
         while (missing := self._missing()) > 0 and (chunk := list(islice(proposed, missing + SPARE))):
             self.proposed += len(chunk)
             (cards,) = yield [("HMGET", cards_key(self.asked.slug), *(candidate.item for candidate in chunk))]
+            admit, with_facts = self.gate.admit, self.controls.needs_facts
             for candidate, packed in zip(chunk, cards, strict=True):
-                admitted = self.gate.admit(candidate, packed, with_facts=self.controls.needs_facts)
-                if admitted is not None:
+                if (admitted := admit(candidate, packed, with_facts=with_facts)) is not None:
                     self.pool.append(admitted)
 
     def _missing(self) -> int:

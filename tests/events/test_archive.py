@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from events import archive, archiving, ingest, reading, store
 from events.archiving import Outcome
 from events.types import EventIn, LineIn
-from recomengine.lib import clock
+from recomengine.lib import clock, stores
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
 from tenants.types import TenantRef
@@ -45,8 +45,7 @@ def seen(tenant: TenantRef) -> list[tuple[Any, ...]]:
 
 
 def names(tenant: TenantRef) -> list[str]:
-    files, folder = archive._folder(tenant, OLD)
-    return [path.rsplit("/", 1)[-1] for path in files.ls(folder, detail=False)]
+    return archive.folder(tenant, OLD).names()
 
 
 def row_of(tenant: TenantRef) -> Any:
@@ -58,9 +57,9 @@ def test_a_closed_month_is_a_file_sorted_by_time(api_a: Api, tenant_a: TenantRef
     send(api_b, event(9, OLD))
     assert archived(tenant_a)[OLD] == Outcome(OLD, 3, "written", False)
     assert month(0) not in archived(tenant_a)
-    files, folder = archive._folder(tenant_a, OLD)
+    folder = archive.folder(tenant_a, OLD)
     [name] = names(tenant_a)
-    with files.open(f"{folder}/{name}", "rb") as file:
+    with folder.open(name) as file:
         found = pq.ParquetFile(file)
         assert found.metadata.row_group(0).column(3).compression == "ZSTD"
         rows = found.read().to_pylist()
@@ -141,8 +140,8 @@ def test_events_that_come_between_the_file_and_the_drop_keep_the_partition(
 def test_a_file_that_was_changed_drops_nothing_and_is_told(api_a: Api, tenant_a: TenantRef) -> None:
     send(api_a, event(1, OLD))
     archived(tenant_a)
-    files, folder = archive._folder(tenant_a, OLD)
-    path = f"{folder}/{names(tenant_a)[0]}"
+    folder = archive.folder(tenant_a, OLD)
+    files, path = folder.files, folder.path_of(names(tenant_a)[0])
     whole = files.cat_file(path)
     files.pipe_file(path, whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
     with pytest.raises(DomainError, match="not what was written"):
@@ -161,10 +160,10 @@ def test_an_interruption_leaves_the_old_file_and_the_next_time_tidies_up(
     archived(tenant_a)
     before = row_of(tenant_a).sha256
     send(api_a, event(2, OLD))
-    files, folder = archive._folder(tenant_a, OLD)
-    files.pipe_file(f"{folder}/0123.writing", b"of a process that was killed")
+    folder = archive.folder(tenant_a, OLD)
+    folder.files.pipe_file(folder.path_of("0123.writing"), b"of a process that was killed")
     with monkeypatch.context() as broken:
-        broken.setattr(archive, "_check", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        broken.setattr(stores.Folder, "digest_of", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         with pytest.raises(DomainError, match="disk full"):
             archived(tenant_a)
     assert row_of(tenant_a).sha256 == before

@@ -75,9 +75,9 @@ def test_a_busy_table_is_left_for_the_next_time_and_nothing_waits_long(shop: Ten
 def test_the_archive_of_a_month_goes_as_well(api_a: Api, tenant_a: TenantRef) -> None:
     send(api_a, event(1, GONE), event(2, KEPT))
     archiving.archive_closed(tenant_a, closed_for=timedelta())
-    files, folder = archive._folder(tenant_a, GONE)
-    assert files.exists(folder)
+    folder = archive.folder(tenant_a, GONE)
+    assert folder.names()
     Tenant.objects.filter(slug=tenant_a.slug).update(event_retention_days=DAYS)
     retention.enforce(directory.get(tenant_a.slug))
     assert [row.month for row in archive.months(tenant_a) if row.rows] == [KEPT]
-    assert not files.exists(folder)
+    assert not folder.names()

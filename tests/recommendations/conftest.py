@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pyarrow as pa
@@ -25,6 +26,8 @@ ITEMS: Final = [
     {"item_id": "bulb", "title": "Warm bulb", "brand": "Lux", "categories": ["Home > Light"]},
     {"item_id": "rug", "title": "Wool rug", "brand": "Weave", "categories": ["Home > Floor"]},
 ]
+GROUPS: Final = 10
+SIZE: Final = 6
 _BUILT: list[tuple[Any, Any, Any]] = []
 
 
@@ -108,6 +111,24 @@ def shop(filled: Api, tenant_a: TenantRef, quick_training: None) -> Api:
     training.train(tenant_a)
     notice(filled)
     return filled
+
+
+@pytest.fixture
+def busy(api_a: Api, tenant_a: TenantRef) -> Api:
+    """A shop whose visits each stay in one of ten groups of items."""
+    notice(api_a)
+    names = [f"g{group}-{n}" for group in range(GROUPS) for n in range(SIZE)]
+    items = [{"item_id": name, "title": f"Thing {name}"} for name in names]
+    assert api_a.post("catalog/items/batch", {"items": items}).json["created"] == len(items)
+    random = Random(1)
+    events: list[Any] = []
+    for n in range(700):
+        group = n % GROUPS
+        chosen = random.sample(range(SIZE), 3)
+        events += visit(f"v{n}", *(f"g{group}-{item}" for item in chosen), days=60 - n / 12)
+    for start in range(0, len(events), 100):
+        assert api_a.post("events/batch", {"events": events[start : start + 100]}).status == 202
+    return api_a
 
 
 def notice(api: Api) -> None:

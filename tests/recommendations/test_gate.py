@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -17,30 +16,10 @@ from recommendations.models import ModelRun
 from tenants.models import AuditEntry
 from tenants.types import TenantRef
 from tests.api import Api
-from tests.recommendations.conftest import ids, notice, slate, visit
+from tests.recommendations.conftest import GROUPS, SIZE, ids, notice, slate
 
 pytestmark = pytest.mark.slow
 Status = ModelRun.Status
-GROUPS: Final = 10
-SIZE: Final = 6
-
-
-@pytest.fixture
-def busy(api_a: Api, tenant_a: TenantRef) -> Api:
-    """A shop whose visits each stay in one of ten groups of items."""
-    notice(api_a)
-    names = [f"g{group}-{n}" for group in range(GROUPS) for n in range(SIZE)]
-    items = [{"item_id": name, "title": f"Thing {name}"} for name in names]
-    assert api_a.post("catalog/items/batch", {"items": items}).json["created"] == len(items)
-    random = Random(1)
-    events: list[Any] = []
-    for n in range(700):
-        group = n % GROUPS
-        chosen = random.sample(range(SIZE), 3)
-        events += visit(f"v{n}", *(f"g{group}-{item}" for item in chosen), days=60 - n / 12)
-    for start in range(0, len(events), 100):
-        assert api_a.post("events/batch", {"events": events[start : start + 100]}).status == 202
-    return api_a
 
 
 @pytest.fixture

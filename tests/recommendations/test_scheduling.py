@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.core.management import CommandError, call_command
 from django.db import connection
+from kombu.exceptions import OperationalError
 
 from recomengine.lib import clock
 from recomengine.lib.postgres import held
 from recommendations import scheduling, tasks, training, trainings
 from recommendations.models import ModelRun
 from tenants import tenancy
-from tenants.models import Tenant
+from tenants.models import AuditEntry, Tenant
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.events.test_posting import VIEW, ago, send
+from tests.recommendations.conftest import ITEMS, by, notice, slate
 
 Status = ModelRun.Status
 MANY = scheduling.FEW_EVENTS
@@ -65,6 +68,39 @@ def test_a_shop_is_trained_once_there_is_something_to_learn(
     assert queued == ["shop-a"]
     tasks.train_due()
     assert queued == ["shop-a"]  # it waits for a worker already
+
+
+@pytest.fixture
+def worked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is handed to the workers is done at once."""
+
+    def do(name: str, args: Any = (), kwargs: Any = None) -> None:
+        current_app.tasks[name](*args, **(kwargs or {}))
+
+    monkeypatch.setattr(current_app, "send_task", do)
+
+
+@pytest.mark.usefixtures("worked")
+def test_an_uploaded_catalogue_alone_is_recommended_from_within_minutes(
+    api_a: Api, tenant_a: TenantRef, later: Later
+) -> None:
+    """By the clock alone, though nobody has looked at anything."""
+    half = len(ITEMS) // 2
+    api_a.post("catalog/items/batch", {"items": ITEMS[:half]})
+    tasks.train_due()
+    notice(api_a)
+    assert by(slate(api_a, strategy="similar", item_id="mug"), "similar")[0] == "cup"
+    assert set(by(slate(api_a, placement="home"), "new")) == {item["item_id"] for item in ITEMS[:half]}
+    api_a.post("catalog/items/batch", {"items": ITEMS[half:]})  # the upload went on meanwhile
+    later(minutes=6)
+    tasks.train_due()
+    notice(api_a)
+    assert by(slate(api_a, strategy="similar", item_id="lamp"), "similar")[0] == "bulb"
+    api_a.call("PATCH", "catalog/items/lamp", data={"price": 12})
+    later(minutes=90)
+    tasks.train_due()
+    with tenancy.use(tenant_a):
+        assert ModelRun.objects.count() == 2  # of a price there is nothing to learn
 
 
 @pytest.mark.parametrize("what", ["an event", "a late event", "an item"])
@@ -171,10 +207,49 @@ def test_the_schedule_is_shown_and_changed_by_the_api(edge: Any, api_a: Api, ten
     assert Api(edge, api_a.key).get("tenants/shop-a").json["training_every"] == 0
 
 
+def requests(tenant: TenantRef) -> list[Any]:
+    """Who asked for trainings, in order, with what else the audit log says."""
+    found = AuditEntry.objects.filter(tenant__slug=tenant.slug, action="training.requested").order_by("pk")
+    return list(found.values_list("actor_kind", "actor", "object_id", "after"))
+
+
 def test_a_training_under_way_is_not_asked_for_again(api_a: Api, tenant_a: TenantRef, queued: list[str]) -> None:
+    before = requests(tenant_a)
     with held(trainings.lock(tenant_a)):
         answer = api_a.post("models/train")
+        with pytest.raises(CommandError):
+            call_command("train", tenant_a.slug)
     assert (answer.status, answer.json["code"]) == (409, "training_in_progress")
+    assert requests(tenant_a) == before
     assert api_a.post("models/train").status == 202
     assert queued == ["shop-a"]
     assert connection.schema_name == "public"
+
+
+def test_whoever_asks_for_a_training_is_in_the_audit_log(
+    api_a: Api, tenant_a: TenantRef, tenant_b: TenantRef, queued: list[str]
+) -> None:
+    before = len(requests(tenant_a))
+    assert api_a.post("models/train").status == 202
+    call_command("train", tenant_a.slug, verbosity=0)
+    call_command("train", tenant_a.slug, "--force", verbosity=0)
+    by_key, by_command, by_force = requests(tenant_a)[before:]
+    assert by_key[0] == "key"
+    assert api_a.key.split("_")[2] in by_key[1]
+    assert (by_command[0], by_command[2:]) == ("operator", ("shop-a", None))
+    assert by_force[2:] == ("shop-a", {"force": True})
+    assert not requests(tenant_b)
+
+
+def test_what_the_queue_does_not_take_was_never_asked_for(
+    api_a: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperationalError("connection refused")
+
+    before = requests(tenant_a)
+    monkeypatch.setattr(current_app, "send_task", refuse)
+    answer = api_a.post("models/train")
+    assert (answer.status, answer.json["code"]) == (503, "overloaded")
+    assert int(answer.headers["retry-after"]) > 0
+    assert requests(tenant_a) == before

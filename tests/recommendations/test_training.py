@@ -257,18 +257,6 @@ def test_a_request_hands_the_training_to_a_worker(filled: Api, queued: list[Any]
     assert "recommendations.train" in current_app.tasks
 
 
-def test_a_request_while_the_queue_is_away_says_so(filled: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kombu.exceptions import OperationalError
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr(current_app, "send_task", refuse)
-    answer = filled.post("models/train")
-    assert (answer.status, answer.json["code"]) == (503, "overloaded")
-    assert int(answer.headers["retry-after"]) > 0
-
-
 def test_one_shop_that_cannot_be_looked_at_keeps_no_other_from_its_training(
     api_a: Api, api_b: Api, queued: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

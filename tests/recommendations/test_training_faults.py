@@ -22,7 +22,7 @@ from recommendations.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
-from tests.recommendations.conftest import ids, lasting, notice, order, slate
+from tests.recommendations.conftest import lasting, notice, slate
 
 Status = ModelRun.Status
 
@@ -42,9 +42,9 @@ def environment() -> dict[str, str]:
     }
 
 
-def answers(api: Api) -> Any:
+def answers(api: Api, item_id: str = "mug") -> Any:
     notice(api)
-    return lasting(slate(api, placement="pdp", item_id="mug"))
+    return lasting(slate(api, placement="pdp", item_id=item_id))
 
 
 def runs(tenant: TenantRef) -> list[ModelRun]:
@@ -52,14 +52,22 @@ def runs(tenant: TenantRef) -> list[ModelRun]:
         return list(ModelRun.objects.order_by("id"))
 
 
+@pytest.fixture
+def twinned(busy: Api, tenant_a: TenantRef) -> Api:
+    """The shop of many visits, trained: a tenth of them is held out, so that its models have twins."""
+    assert training.train(tenant_a).split_at is not None
+    return busy
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [*STAGES, "flipping"])
-def test_a_killed_training_changes_nothing_and_is_gone_on_with(shop: Api, tenant_a: TenantRef, stage: str) -> None:
-    before = answers(shop)
+def test_a_killed_training_changes_nothing_and_is_gone_on_with(twinned: Api, tenant_a: TenantRef, stage: str) -> None:
+    shop = twinned
+    before = answers(shop, "g3-1")
     command = [sys.executable, "-m", "tests.recommendations.killed", tenant_a.slug, stage]
     done = subprocess.run(command, env=environment(), capture_output=True, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-    assert answers(shop) == before
+    assert answers(shop, "g3-1") == before
     [_, killed] = runs(tenant_a)
     assert killed.status == Status.RUNNING
     complete = [name for name in STAGES if workdir.of(tenant_a, killed.version).has(name)]
@@ -67,8 +75,38 @@ def test_a_killed_training_changes_nothing_and_is_gone_on_with(shop: Api, tenant
     run = training.train(tenant_a)
     assert run.status == Status.PUBLISHED
     assert (run.version == killed.version) == (stage != "reading")  # nothing to go on with
-    assert answers(shop) == before | {"model_version": run.version}
+    assert run.quality
+    assert run.decision["code"] == "as_good"
+    assert modelstore.load_twin(tenant_a, run.version)
+    assert answers(shop, "g3-1") == before | {"model_version": run.version}
     assert not list(Path(project.TRAINING_DIR).glob("*/*"))
+
+
+BREAKABLE = {
+    "holding_out": (building, "build"),
+    "judging": (modelstore, "load_twin"),
+    "saving": (modelstore, "save"),
+    "publishing": (versions, "write_table"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", BREAKABLE)
+def test_a_training_that_fails_keeps_what_it_found_out(
+    twinned: Api, tenant_a: TenantRef, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = answers(twinned, "g3-1")
+    with monkeypatch.context() as patched:
+        patched.setattr(*BREAKABLE[stage], broken_off)
+        with pytest.raises(SystemError):
+            training.train(tenant_a)
+    failed = runs(tenant_a)[-1]
+    assert (failed.status, failed.stage, failed.error) == (Status.FAILED, stage, "SystemError: broken off")
+    assert answers(twinned, "g3-1") == before
+    run = training.train(tenant_a)
+    assert (run.version, run.attempts, run.status) == (failed.version, 2, Status.PUBLISHED)
+    assert (run.split_at, run.parameters) == (failed.split_at, failed.parameters)
+    assert run.decision["code"] == "as_good"
 
 
 def test_what_was_read_too_long_ago_is_read_again(
@@ -235,32 +273,3 @@ def test_the_store_is_away(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.M
     assert not modelstore.has(tenant_a, failed.version)
     assert answers(shop) == before
     assert training.train(tenant_a).version == failed.version
-
-
-# --- Little, or strange, to learn from ------------------------------------------------------------------------------
-
-
-def test_one_order(api_a: Api, tenant_a: TenantRef) -> None:
-    notice(api_a)
-    api_a.post("catalog/items/batch", {"items": [{"item_id": name, "title": name} for name in ("tea", "pot")]})
-    api_a.post("events/batch", {"events": [order(1, "tea", "pot", days=1)]})
-    assert training.train(tenant_a).status == Status.PUBLISHED
-    notice(api_a)
-    assert set(ids(slate(api_a, strategy="popular"))) == {"tea", "pot"}
-
-
-def test_all_at_one_moment(filled: Api, tenant_a: TenantRef) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {tenant_a.schema}.events_event WHERE type <> 'view'")
-        cursor.execute(f"UPDATE {tenant_a.schema}.events_event SET occurred_at = date_trunc('month', now())")
-    run = training.train(tenant_a)
-    assert (run.status, run.split_at) == (Status.PUBLISHED, None)
-
-
-def test_items_that_were_deleted_since(shop: Api, tenant_a: TenantRef) -> None:
-    shop.call("DELETE", "catalog/items/cup")
-    notice(shop)
-    assert "cup" not in ids(slate(shop, item_id="mug", placement="pdp"))
-    run = training.train(tenant_a)
-    assert run.report["events_of_unknown_items"] == 11
-    assert "cup" not in str(modelstore.load(tenant_a, run.version).tables["coview"]["key"].to_pylist())

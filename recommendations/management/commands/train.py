@@ -5,8 +5,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from recommendations import training
-from tenants import directory
+from recommendations import scheduling, training
+from recommendations.models import ModelRun
+from tenants import actors, directory
+from tenants.types import TenantRef
 
 
 class Command(OperatorCommand):
@@ -19,7 +21,7 @@ class Command(OperatorCommand):
 
     def run(self, *, tenant: list[str], force: bool, **_: Any) -> list[dict[str, Any]]:
         chosen = [directory.get(slug) for slug in tenant] or directory.active()
-        runs = [(ref.slug, training.train(ref, force=force)) for ref in chosen]
+        runs = [(ref.slug, self._train(ref, force=force)) for ref in chosen]
         return [
             {
                 "tenant": slug, "version": run.version, "status": run.status, "events": run.events, "items": run.items,
@@ -27,3 +29,7 @@ class Command(OperatorCommand):
             }
             for slug, run in runs
         ]  # fmt: skip
+
+    def _train(self, tenant: TenantRef, *, force: bool) -> ModelRun:
+        scheduling.requested(tenant, by=actors.of_command(), force=force)
+        return training.train(tenant, force=force)
