@@ -83,7 +83,7 @@ def facts(tenant: TenantRef, item_ids: Sequence[str]) -> dict[str, tuple[Facts, 
     return {each.item_id: (facts_of(each.product), each.is_showable(now)) for each in found}
 
 
-def passing(tenant: TenantRef, wanted: Filter, limit: int, *, within: float = 10.0) -> list[int]:
+def passing(tenant: TenantRef, wanted: Filter, limit: int, offset: int = 0, *, within: float = 10.0) -> list[int]:
     """The internal ids of items that pass a filter and may be shown now, the most popular first, then the newest.
 
     Raises OperationalError if PostgreSQL is away, or has not found them `within` so many seconds.
@@ -92,7 +92,7 @@ def passing(tenant: TenantRef, wanted: Filter, limit: int, *, within: float = 10
     test = conditions.where(wanted, now)
     with tenancy.use(tenant), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{within * 1000:.0f}ms"])
-        cursor.execute(_PASSING.format(test.text), [now, now, *test.params, limit])
+        cursor.execute(_PASSING.format(test.text), [now, now, *test.params, limit, offset])
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -100,5 +100,5 @@ _PASSING: Final = """
     SELECT id FROM catalog_item
     WHERE availability <> 'out_of_stock' AND (published_at IS NULL OR published_at <= %s)
         AND (expires_at IS NULL OR %s < expires_at) AND {}
-    ORDER BY popularity DESC, id DESC LIMIT %s
+    ORDER BY popularity DESC, id DESC LIMIT %s OFFSET %s
 """

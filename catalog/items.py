@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.dispatch import Signal
 
 from catalog import cards, documents, languages, reading
 from catalog.models import Item
@@ -19,6 +20,9 @@ from recomengine.lib.decoding import Rejection, field_error, rows_of
 from recomengine.lib.errors import DomainError
 from tenants import tenancy
 from tenants.types import TenantRef
+
+arrived: Final = Signal()
+"""Sent with the `tenant` after items were committed that were not there before."""
 
 
 @dataclass
@@ -120,7 +124,9 @@ def write(tenant: TenantRef, items: Sequence[ItemIn]) -> tuple[int, int]:
             cursor.execute(_IDS, [[item.item_id for item in items]])
             ids = [pk for (pk,) in cursor.fetchall()]
         transaction.on_commit(lambda: cards.refresh(tenant, ids))
-    created = sum(row[1] for row in written)
+        created = sum(row[1] for row in written)
+        if created:
+            transaction.on_commit(lambda: arrived.send(sender=Item, tenant=tenant))
     return created, len(written) - created
 
 

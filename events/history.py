@@ -2,7 +2,8 @@
 
 Sorted sets by the time of the event in Unix microseconds, plus the number of the line: `{slug}:history:v:<visitor_id>`
 (and `…:u:<user_id>`) of one letter for the event type followed by the item id, `{slug}:bought:v:…` and `…:u:…` of the
-ids of items bought. All expire with the visitor's silence.
+ids of items bought. All expire with the visitor's silence. Of the letters, `r` (taken out of the cart) speaks for no
+item: whoever looks for interest passes over it.
 
 A browser on which one user was ever seen is that user's: what was done on it, before the login as well as after, is the
 user's too. `{slug}:owner:<visitor_id>` remembers the user; a browser of several users is nobody's. `{slug}:parted` are
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeVar
 from psycopg import sql
 from redis.client import Pipeline
 
-from events import moving
+from events import moving, shown
 from events.moving import Pairs, Person, microseconds
 from events.types import (
     BOUGHT_LENGTH,
@@ -29,6 +30,7 @@ from events.types import (
     bought_by_user_key,
     bought_by_visitor_key,
     owner_key,
+    shown_key,
     user_key,
     visitor_key,
 )
@@ -37,7 +39,7 @@ from recomengine.lib.postgres import connect, table
 from tenants.types import TenantRef
 
 KEPT: Final = HISTORY_KEPT
-LETTERS: Final = {"view": "v", "click": "c", "add_to_cart": "a", "purchase": "p"}
+LETTERS: Final = {"view": "v", "click": "c", "add_to_cart": "a", "remove_from_cart": "r", "purchase": "p"}
 _CHUNK: Final = 1_000
 T = TypeVar("T")
 
@@ -80,7 +82,7 @@ def _pairs(entries: Iterable[tuple[str, int]]) -> Pairs:
 
 def keys_of(slug: str, visitors: Iterable[str], users: Iterable[str]) -> list[str]:
     """Everything that Redis holds of these visitors and users in particular."""
-    of_visitors = [key_of(slug, visitor) for visitor in visitors for key_of in (*OF_VISITORS, owner_key)]
+    of_visitors = [key_of(slug, visitor) for visitor in visitors for key_of in (*OF_VISITORS, shown_key, owner_key)]
     return of_visitors + [key_of(slug, user) for user in users for key_of in OF_USERS]
 
 
@@ -108,7 +110,8 @@ _ENTRIES: Final = """
         WHERE occurred_at > {since} AND item_id IS NOT NULL AND type = ANY({types}) AND flag IS NULL {lately}
     ), entries AS (
         SELECT who.kind, who.id,
-               CASE type WHEN 'view' THEN 'v' WHEN 'click' THEN 'c' WHEN 'add_to_cart' THEN 'a' ELSE 'p' END
+               CASE type WHEN 'view' THEN 'v' WHEN 'click' THEN 'c' WHEN 'add_to_cart' THEN 'a'
+               WHEN 'remove_from_cart' THEN 'r' ELSE 'p' END
                || item_id AS entry, max(at) AS at
         FROM lately, LATERAL (VALUES {kinds}) AS who (kind, id) WHERE who.id IS NOT NULL GROUP BY 1, 2, 3
     ), numbered AS (
@@ -142,6 +145,7 @@ def rebuild(tenant: TenantRef) -> int:
     _write_owners(tenant, _rows(tenant, _OWNERS))
     everybody = sql.SQL("('v', visitor_id), ('u', lately.user_id)")
     written = _write(tenant, _rows(tenant, _ENTRIES, kinds=everybody, lately=_EVERYBODY), fresh=True)
+    shown.rebuild(tenant)
     replay(tenant, began)
     return written
 
@@ -161,6 +165,7 @@ def rewrite(tenant: TenantRef, visitors: Sequence[str], users: Sequence[str]) ->
     some = sql.SQL(_SOME).format(events=table(tenant.schema, "events_event"), **asked)
     kinds = sql.SQL(_KINDS).format(**asked)
     _write(tenant, _rows(tenant, _ENTRIES, kinds=kinds, lately=some, among=some), fresh=False)
+    shown.rewrite(tenant, visitors)
 
 
 def rewrite_parted(tenant: TenantRef) -> None:
@@ -173,13 +178,15 @@ def rewrite_parted(tenant: TenantRef) -> None:
 def replay(tenant: TenantRef, since: datetime, until: datetime | None = None) -> int:
     """Move the people of the events received since an instant (and before another) once more; how many rows they had.
 
-    However often that is done, histories are the same.
+    However often that is done, histories are the same. What was shown to them is counted anew.
     """
     now, moved = clock.now(), 0
-    for rows in _chunks(_rows(tenant, _RECEIVED, received_since=since, received_before=until or now + KEPT)):
+    until = until or now + KEPT
+    for rows in _chunks(_rows(tenant, _RECEIVED, received_since=since, received_before=until)):
         told = people(([EventRow(*row)] for row in rows), now)
         redis.client().execute_command(*moving.command(tenant, told, now))
         moved += len(rows)
+    shown.rewrite_received(tenant, since, until)
     return moved
 
 

@@ -2,7 +2,8 @@
 
 Moving people is idempotent and does not depend on the order of events: entries carry the time they stand for, and of
 two for the same thing the later stays. So whatever was lost can simply be moved again. What adds up (interest in items,
-the count of events moved) is added once, with the rest, and rebuilt from the store where the count does not agree.
+how often things were shown, the count of events moved) is added once, with the rest, and rebuilt from the store where
+the count does not agree.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events.interest import HALF_LIFE, landmark_of
-from events.types import BOUGHT_LENGTH, CATEGORY, HISTORY_KEPT, HISTORY_LENGTH
+from events.types import BOUGHT_LENGTH, CATEGORY, HISTORY_KEPT, HISTORY_LENGTH, SHOWN_KEPT, SHOWN_LENGTH
 from recomengine.lib import naming
 from tenants.types import TenantRef
 
@@ -72,6 +73,23 @@ for _, person in ipairs(told.people) do
   if user ~= '' then
     add('history:u:', user, entries, told.history)
     add('bought:u:', user, bought, told.bought)
+  end
+end
+for _, seen in ipairs(told.shown) do
+  local visitor, taken, added = unpack(seen)
+  local key = prefix .. 'shown:v:' .. visitor
+  if #taken > 0 and redis.call('EXISTS', key) == 1 then
+    for from = 1, #taken, 1000 do
+      redis.call('ZREM', key, unpack(taken, from, math.min(from + 999, #taken)))
+    end
+  end
+  for n = 1, #added, 2 do redis.call('ZINCRBY', key, added[n], added[n + 1]) end
+  if #added > 0 then
+    -- Cut to half, so that what is shown from now on has room to be shown more than once.
+    if redis.call('ZCARD', key) > told.shown_most then
+      redis.call('ZREMRANGEBYRANK', key, 0, -told.shown_most / 2 - 1)
+    end
+    redis.call('EXPIRE', key, told.shown_kept)
   end
 end
 local function by_category()
@@ -171,14 +189,23 @@ class Person(NamedTuple):
     bought: Pairs
 
 
-def command(
+class Shown(NamedTuple):
+    """What a visitor went for, and then how often what was shown (number, item, number, item, …)."""
+
+    visitor: str
+    taken: list[str]
+    added: Pairs
+
+
+def command(  # noqa: PLR0917 - what is moved, one thing each
     tenant: TenantRef,
     people: Sequence[Person],
     received_at: datetime,
     interest: Sequence[float | str] = (),
     events: int = 0,
+    shown: Sequence[Shown] = (),
 ) -> Command:
-    """The Redis command that moves people and adds up interest (weight, item, weight, item, …) and events.
+    """The Redis command that moves people and adds up interest (weight, item, weight, item, …), events, what was shown.
 
     Weights are measured from the landmark of `received_at`.
     """
@@ -189,6 +216,9 @@ def command(
         "kept": int(HISTORY_KEPT.total_seconds()),
         "owner_kept": tenant.retention_days * 86_400,
         "interest": interest,
+        "shown": shown,
+        "shown_most": SHOWN_LENGTH,
+        "shown_kept": int(SHOWN_KEPT.total_seconds()),
         "landmark": int(landmark_of(received_at).timestamp()),
         "half_life": int(HALF_LIFE.total_seconds()),
         "received": microseconds(received_at),

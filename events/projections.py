@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from events import content_ids, history, moving, tallies, trending
+from events import content_ids, history, moving, shown, tallies, trending
 from events.ingest import Batch
 from events.types import EventRow
 from tenants import quotas
@@ -23,7 +23,7 @@ def commands(tenant: TenantRef, stored: Sequence[Sequence[EventRow]], batch: Bat
     if stored:
         people, interest = history.people(trusted, now), trending.interest(trusted)
         # What is flagged moves nothing, and counts as moved: the store holds it as well.
-        moved.append(moving.command(tenant, people, now, interest, len(stored)))
+        moved.append(moving.command(tenant, people, now, interest, len(stored), shown.shown(trusted, now)))
         moved.append(quotas.counted(tenant, len(stored), now))
     return moved + tallies.commands(tenant.slug, counts(stored, batch), now)
 

@@ -17,6 +17,8 @@ MAX_BATCH = 100
 HISTORY_LENGTH = 20
 BOUGHT_LENGTH = 100
 HISTORY_KEPT = timedelta(days=90)
+SHOWN_LENGTH = 100
+SHOWN_KEPT = timedelta(days=14)
 MAX_LINES = 2_000
 MAX_PROPERTIES_BYTES = 8_192
 
@@ -123,7 +125,7 @@ def user_key(slug: str, user_id: str) -> str:
 
 
 def shown_key(slug: str, visitor_id: str) -> str:
-    """How often each item was shown to a visitor since it was last clicked: a sorted set of item ids by that number."""
+    """How often each item was shown to a visitor who did not go for it since (see `events.shown`)."""
     return naming.key(slug, "shown", "v", visitor_id)
 
 

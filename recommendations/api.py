@@ -113,28 +113,31 @@ class SlateSchema(serializers.Serializer[Any]):
     why_not = WhyNotSchema(required=False)
 
 
-class QuerySchema(serializers.Serializer[Any]):
-    placement = serializers.CharField(required=False, default="home")
-    strategy = serializers.CharField(required=False, help_text=f"One of {', '.join(STRATEGIES)}, or the shop's own.")
+class SharedSchema(serializers.Serializer[Any]):
     item_id = serializers.ListField(child=serializers.CharField(), required=False)
     session_items = serializers.ListField(child=serializers.CharField(), required=False)
     exclude = serializers.ListField(child=serializers.CharField(), required=False)
     visitor_id = serializers.CharField(required=False)
     user_id = serializers.CharField(required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT)
     filter = serializers.DictField(required=False, help_text="Which items may be shown, in the filters' language.")
-    diversity = serializers.FloatField(required=False, min_value=0, max_value=1)
     currency = serializers.CharField(required=False)
     locale = serializers.CharField(required=False)
     fields = serializers.ListField(  # type: ignore[assignment]
         child=serializers.ChoiceField(choices=parsing.FIELDS), required=False
     )
     explain = serializers.BooleanField(required=False)
-    why_not = serializers.CharField(required=False)
-    after = serializers.CharField(required=False)
 
 
-class BatchQuerySchema(serializers.Serializer[Any]):
+class QuerySchema(SharedSchema):
+    placement = serializers.CharField(required=False, default="home")
+    strategy = serializers.CharField(required=False, help_text=f"One of {', '.join(STRATEGIES)}, or the shop's own.")
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT)
+    diversity = serializers.FloatField(required=False, min_value=0, max_value=1)
+    why_not = serializers.CharField(required=False, help_text="An item_id.")
+    after = serializers.CharField(required=False, help_text="A recommendation_id.")
+
+
+class BatchQuerySchema(SharedSchema):
     requests = QuerySchema(many=True, min_length=1, max_length=parsing.MAX_SLATES)  # type: ignore[call-arg]
 
 
@@ -154,7 +157,7 @@ _PARAMETERS = [
     OpenApiParameter("filter", str, description="Which items may be shown: JSON in the filters' language."),
     OpenApiParameter("diversity", float, description="How much brands and categories are mixed, 0 to 1."),
     OpenApiParameter("currency", str, description="Only items that are sold in it."),
-    OpenApiParameter("locale", str, description="The language of the reasons, such as `de-AT`."),
+    OpenApiParameter("locale", str, description="Such as `de-AT`. It is checked; reasons are in English."),
     OpenApiParameter("fields", str, many=True, description="What of the products is told; everything by default."),
     OpenApiParameter("explain", bool, description="Tell what had a say in the slate."),
     OpenApiParameter("why_not", str, description="An item_id: tell why it is not in the slate."),

@@ -10,7 +10,6 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection
 
 from catalog import finding
-from catalog.filters import Filter
 from recommendations.serving.slates import Matching
 from tenants.types import TenantRef
 
@@ -29,12 +28,12 @@ class CatalogueSearch:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, Filter], tuple[float, Sequence[int]]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, Matching], tuple[float, Sequence[int]]] = OrderedDict()
         self._asking = 0
 
     async def get(self, tenant: TenantRef, asked: Matching) -> tuple[Sequence[int], bool]:
         """Internal ids, the most popular first, and whether that is the whole truth."""
-        key, now = (tenant.slug, asked.wanted), time.monotonic()
+        key, now = (tenant.slug, asked), time.monotonic()
         known = self._known.get(key)
         if known is not None and now - known[0] < KEPT:
             return known[1], True
@@ -61,7 +60,7 @@ class CatalogueSearch:
         if not task.cancelled():
             task.exception()  # who waits is told; who does not wait any more need not be
 
-    def _remember(self, key: tuple[str, Filter], found: Sequence[int]) -> None:
+    def _remember(self, key: tuple[str, Matching], found: Sequence[int]) -> None:
         self._known[key] = (time.monotonic(), found)
         self._known.move_to_end(key)
         if len(self._known) > MOST:
@@ -70,6 +69,6 @@ class CatalogueSearch:
 
 def _passing(tenant: TenantRef, asked: Matching) -> Sequence[int]:
     try:
-        return finding.passing(tenant, asked.wanted, asked.limit, within=PATIENCE)
+        return finding.passing(tenant, *asked, within=PATIENCE)
     finally:
         connection.close()

@@ -41,7 +41,7 @@ def unknown(key: str) -> PlacementConfig:
 
 def _answered(tenant: TenantRef, asked: Sequence[Command] | Matching) -> Sequence[Any]:
     if isinstance(asked, Matching):
-        return finding.passing(tenant, asked.wanted, asked.limit)
+        return finding.passing(tenant, *asked)
     pipeline = redis.client().pipeline(transaction=False)
     for command in asked:
         pipeline.execute_command(*command)

@@ -13,7 +13,7 @@ from django.db import transaction
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import lock_until_commit
-from recommendations import modelstore, publishing, versions
+from recommendations import modelstore, publishing, queueing, versions
 from recommendations.models import ModelRun
 from recommendations.modelstore import Model
 from tenants import audit, directory, tenancy
@@ -53,6 +53,7 @@ def release(tenant: TenantRef, run: ModelRun, *, former: Status = Status.SUPERSE
     run.finished_at = run.finished_at or run.published_at
     run.save()
     versions.flip(tenant, run.version)
+    transaction.on_commit(lambda: queueing.relate_later(tenant))  # what came in since the training read the catalogue
     log.info("model published", tenant=tenant.slug, version=run.version, events=run.events)
 
 

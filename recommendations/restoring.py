@@ -5,7 +5,7 @@ import structlog
 from catalog import cards
 from events import history, trending
 from experiments import running
-from recommendations import placements, publishing
+from recommendations import placements, publishing, queueing
 from tenants import live
 from tenants.types import TenantRef
 
@@ -29,5 +29,6 @@ def restore(tenant: TenantRef) -> None:
     placements.publish(tenant)
     running.publish(tenant)
     publishing.republish(tenant)
+    queueing.relate_later(tenant)
     live.mark_whole(tenant.slug)
     log.info("redis restored", tenant=tenant.slug)

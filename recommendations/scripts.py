@@ -26,12 +26,26 @@ local function newest(kind, since)
 end
 """
 
-# KEYS: the table. Answers the newest entries, an item each, and the neighbour lists of their items.
-NEIGHBOURS: Final = (
+# What speaks for items: not that they were taken out of the cart.
+_INTEREST: Final = (
     _PERSON
     + """
+local function interest()
+  local found = {}
+  for _, entry in ipairs(newest('history', 0)) do
+    if string.sub(entry, 1, 1) ~= 'r' then found[#found + 1] = entry end
+  end
+  return found
+end
+"""
+)
+
+# KEYS: the table. Answers the newest entries, an item each, and the neighbour lists of their items.
+NEIGHBOURS: Final = (
+    _INTEREST
+    + """
 local entries, ids, seen = {}, {}, {}
-for _, entry in ipairs(newest('history', 0)) do
+for _, entry in ipairs(interest()) do
   local id = string.sub(entry, 2)
   if not seen[id] and #ids < tonumber(ARGV[4]) then
     seen[id] = true
@@ -46,9 +60,9 @@ return {entries, redis.call('HMGET', KEYS[1], unpack(ids))}
 
 # KEYS: the hash of internal ids. Answers all entries, newest first, and the internal ids of their items.
 RECENT: Final = (
-    _PERSON
+    _INTEREST
     + """
-local entries, ids = newest('history', 0), {}
+local entries, ids = interest(), {}
 for n, entry in ipairs(entries) do ids[n] = string.sub(entry, 2) end
 if #ids == 0 then return {{}, {}} end
 return {entries, redis.call('HMGET', KEYS[1], unpack(ids))}

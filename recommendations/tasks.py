@@ -9,7 +9,7 @@ from celery import shared_task
 from recomengine.lib import clock, partitions
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
-from recommendations import modelstore, queueing, restoring, scheduling, training
+from recommendations import modelstore, queueing, relating, restoring, scheduling, training
 from recommendations.serving_log import SLATES
 from tenants import directory
 from tenants.types import TenantRef
@@ -32,6 +32,14 @@ def train(slug: str, *, by_clock: bool = False) -> None:
         if error.code != "training_in_progress":
             raise
         log.info("training already under way", tenant=slug)
+
+
+@shared_task(name=queueing.RELATE)
+def relate_new_items(slug: str) -> None:
+    """Give the items that the live model does not know the ones that they resemble."""
+    tenant = directory.get(slug)
+    queueing.begun_to_relate(tenant)
+    relating.relate(tenant)
 
 
 @shared_task(name="recommendations.train_due")

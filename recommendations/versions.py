@@ -5,7 +5,7 @@ packed neighbour lists (in `repurchases`, how the item is bought again). The poi
 `{slug}:live`. Only the live version has no end: what a failed or killed training wrote goes by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Final
@@ -42,6 +42,33 @@ def write_table(tenant: TenantRef, version: str, table: str, rows: Iterable[tupl
     return written
 
 
+def add_lists(tenant: TenantRef, version: str, table: str, lists: Mapping[str, bytes]) -> bool:
+    """Put lists into a table of the live version for keys that have none; nothing, if it is no longer the live one."""
+    pairs = [part for pair in lists.items() for part in pair]
+    keys = live_key(tenant.slug), table_key(tenant.slug, version, table)
+    return bool(redis.client().eval(_ADD_LISTS, 2, *keys, version, *pairs))
+
+
+_ADD_LISTS: Final = """
+if redis.call('HGET', KEYS[1], 'model') ~= ARGV[1] then return 0 end
+for n = 2, #ARGV, 2 do redis.call('HSETNX', KEYS[2], ARGV[n], ARGV[n + 1]) end
+return 1
+"""
+
+
+def keys_without(tenant: TenantRef, version: str, table: str, keys: Sequence[str]) -> list[str]:
+    """Those of the keys that have no list in a table of a version."""
+    pipeline = redis.client().pipeline(transaction=False)
+    for key in keys:
+        pipeline.hexists(table_key(tenant.slug, version, table), key)
+    return [key for key, is_there in zip(keys, pipeline.execute(), strict=True) if not is_there]
+
+
+def live(tenant: TenantRef) -> str | None:
+    """The version that Redis names as the one to serve."""
+    return redis.text(redis.client().hget(live_key(tenant.slug), "model"))
+
+
 def write_parameters(tenant: TenantRef, version: str, parameters: ServingParameters) -> None:
     """Put a version's serving parameters beside its tables, until `flip` for a day."""
     key = live_models.parameters_key(tenant.slug, version)
@@ -51,7 +78,7 @@ def write_parameters(tenant: TenantRef, version: str, parameters: ServingParamet
 def flip(tenant: TenantRef, version: str) -> None:
     """Make a version live, in one step; requests under way finish on the old one, which then expires."""
     client = redis.client()
-    before = redis.text(client.hget(live_key(tenant.slug), "model"))
+    before = live(tenant)
     with client.pipeline(transaction=True) as step:
         for table in _KEPT:
             step.persist(table_key(tenant.slug, version, table))
@@ -70,4 +97,4 @@ def discard(tenant: TenantRef, version: str) -> None:
 
 def is_live(tenant: TenantRef, version: str) -> bool:
     """Whether Redis names this version as the one to serve."""
-    return redis.text(redis.client().hget(live_key(tenant.slug), "model")) == version
+    return live(tenant) == version

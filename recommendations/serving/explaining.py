@@ -48,7 +48,7 @@ def explanation(answer: Slate) -> dict[str, Any]:
                 {"rule": by, "code": code, "message": PASSED_OVER[code]} for by, code in applied.passed_over
             ],
         },
-        "filtered": [_refused(each) for each in answer.refused],
+        "filtered": [_refused(each) for each in answer.refused.values()],
     }
 
 

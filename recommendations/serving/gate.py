@@ -66,7 +66,8 @@ class Past(NamedTuple):
 class Gate:
     """What may be shown in a slate: each item once, and only what is available, wanted and not known already.
 
-    `excluded` ids and `taken` internal ids are never shown. `noted` collects the refusals if somebody asks for them.
+    `excluded` ids and `taken` internal ids are never shown. `noted` collects the refusals of items that stay refused,
+    by item, if somebody asks for them.
     """
 
     def __init__(  # noqa: PLR0917 - what decides, one thing each
@@ -77,17 +78,20 @@ class Gate:
         groups: Groups | None,
         restrictions: Sequence[Restriction],
         now: float,
-        noted: list[Refused] | None = None,
+        noted: dict[str, Refused] | None = None,
     ) -> None:
-        self._hidden, self._taken, self._past, self._groups = set(excluded), taken, past, groups
+        self._excluded, self._taken, self._past, self._groups = excluded, taken, past, groups
         self._restrictions, self._now, self._at = restrictions, now, datetime.fromtimestamp(now, UTC)
         self._noted = noted
+        self._admitted: set[str] = set()
 
     def admit(self, candidate: Candidate, packed: bytes | None, *, with_facts: bool = False) -> Admitted | None:
         """The candidate with its card if it is shown; its item and its group are not shown again then."""
         if packed is None:  # deleted since the model was built
             return None
         card = decode_card(packed)
+        if card.item_id in self._admitted:
+            return None
         refusal = self._plain_refusal(candidate, card)
         facts = None
         if refusal is None and (with_facts or self._restrictions):
@@ -96,7 +100,9 @@ class Gate:
         if refusal is not None:
             self._note(candidate, card, refusal)
             return None
-        self._hidden.add(card.item_id)
+        self._admitted.add(card.item_id)
+        if self._noted is not None:
+            self._noted.pop(card.item_id, None)
         if self._groups is not None and card.group_id:
             self._groups.meet(card.group_id)
         return Admitted(candidate, card, facts)
@@ -109,7 +115,7 @@ class Gate:
         item_id = card.item_id
         if not card.is_showable(self._now):
             return Refusal(_unavailable(card, self._now))
-        if item_id in self._hidden:
+        if item_id in self._excluded:
             return Refusal("excluded")
         if candidate.item in self._taken:
             return Refusal("shown_elsewhere")
@@ -130,7 +136,7 @@ class Gate:
 
     def _note(self, candidate: Candidate, card: Card, refusal: Refusal) -> None:
         if self._noted is not None and len(self._noted) < MOST_NOTED:
-            self._noted.append(Refused(card.item_id, candidate.source, refusal))
+            self._noted.setdefault(card.item_id, Refused(card.item_id, candidate.source, refusal))
 
 
 def _unavailable(card: Card, now: float) -> str:

@@ -78,9 +78,9 @@ def cascade_of(query: Query, placement: PlacementConfig, strategies: Strategies 
 def plan(asked: Asked, cascade: Sequence[Strategy], placement: Prepared) -> Plan:
     """What has to be read; a strategy without anything to start from is left out."""
     steps = tuple(step for each in cascade if (step := Step(each, each.reads(asked))).reads)
-    about = dict(_about(asked, placement)) if steps else {}
     named = named_items(asked.query, placement)
-    if steps and named:
+    about = dict(_about(asked, placement)) if steps or named else {}
+    if named:
         about["cards"] = scripts.cards(ids_key(asked.slug), cards_key(asked.slug), named)
     return Plan(steps, tuple(about), tuple(about.values()), named)
 

@@ -158,9 +158,9 @@ def _overlap(one: Collection[str], other: Collection[str]) -> float:
 def explored(ordered: Sequence[Ranked], limit: int, share: float, seed: Any) -> list[Ranked]:
     """The slate, whose last slot shows one of those that just missed it with the probability `share`.
 
-    Which one follows from `seed` alone. A pinned item keeps its slot.
+    Which one follows from `seed` alone. A pinned item keeps its slot, and what is buried is not tried.
     """
-    slate, missed = list(ordered[:limit]), ordered[limit:]
+    slate, missed = list(ordered[:limit]), [each for each in ordered[limit:] if not is_buried(each)]
     if not share or not missed or len(slate) < limit or slate[-1].pinned:
         return slate
     chance = Random(str(seed))

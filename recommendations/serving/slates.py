@@ -40,7 +40,8 @@ from recommendations.types import Candidate, LiveModel, Query
 SPARE: Final = 20  # candidates read beyond the limit, for those that may not be shown
 PINNED: Final = "rule"  # the source of what a rule put there
 CATALOGUE: Final = "catalogue"  # the source of what was found by the filters alone
-MATCHING: Final = 500  # items that the catalogue is asked for: enough beyond all that one request can exclude
+MATCHING: Final = 500  # items that the catalogue is asked for at once
+MATCHINGS: Final = 10  # times that it is asked at most, where hundreds are excluded or variants of one thing
 
 
 class Matching(NamedTuple):
@@ -48,6 +49,7 @@ class Matching(NamedTuple):
 
     wanted: Filter
     limit: int
+    offset: int = 0
 
 
 Reads = Generator[Sequence[Command] | Matching, Sequence[Reply], "Slate"]
@@ -69,7 +71,7 @@ class Slate:
     empty_reason: str | None = None
     degraded: bool = False
     considered: Sequence[Ranked] = ()
-    refused: list[Refused] = field(default_factory=list)
+    refused: dict[str, Refused] = field(default_factory=dict)
     applied: Applied = field(default_factory=Applied)
     not_asked: tuple[str, ...] = ()
     why_not: "WhyNot | None" = None
@@ -106,7 +108,7 @@ def slate(
     if query.explain:
         asked_for = {step.strategy.name for step in planned.steps}
         answer.not_asked = tuple(each.name for each in cascade if each.name not in asked_for)
-    if not planned.steps:
+    if not planned.commands:
         answer.empty_reason = "no_context" if model else "no_model"
         return answer
     answered, about = planned.divided((yield planned.commands))
@@ -115,16 +117,18 @@ def slate(
     answer.considered = told.ordered()
     answer.items = reranking.explored(answer.considered, told.limit, placement.config.exploration, seed)
     answer.cold = not any(each.admitted.candidate.anchored for each in answer.items)
-    answer.empty_reason = None if answer.items else _why_empty(told, cascade[0], model)
+    answer.empty_reason = None if answer.items else _why_empty(told, cascade[0])
     if query.why_not is not None:
         answer.why_not = why_not(told, query.why_not)
     return answer
 
 
-def _why_empty(told: "_Told", first: Strategy, model: LiveModel | None) -> str:
+def _why_empty(told: "_Told", first: Strategy) -> str:
     if told.proposed:
         return "nothing_matches" if told.is_filtered else "nothing_available"
-    return first.empty if model else "no_model"
+    if told.asked.model is None:
+        return "no_model"
+    return first.empty if told.answered else "no_context"
 
 
 class WhyNot(NamedTuple):
@@ -145,9 +149,9 @@ def why_not(told: "_Told", item_id: str) -> WhyNot:
             code = "shown" if each in answer.items else "outranked"
             by = next((part.by or part.code for part in each.parts if part.factor < 1 and part.code != "place"), None)
             return WhyNot(item_id, code, by, place, each.admitted.candidate.source)
-    for refused in answer.refused:
-        if refused.item_id == item_id:
-            return WhyNot(item_id, refused.refusal.code, refused.refusal.by, source=refused.source)
+    if item_id in answer.refused:
+        refused = answer.refused[item_id]
+        return WhyNot(item_id, refused.refusal.code, refused.refusal.by, source=refused.source)
     number, packed = told.named.get(item_id, (None, None))
     if number is None or packed is None:
         return WhyNot(item_id, "unknown_item")
@@ -212,9 +216,15 @@ class _Told:
         """Admit pinned items, then candidates until there are enough, at last what only the filters find."""
         self._admit_pins()
         yield from self._take(self.proposals)
-        if self._missing() > 0 and self.is_filtered and any(each.anchors is Anchors.NONE for each in cascade):
-            found = yield Matching(every(*(each.wanted for each in self.restrictions)), MATCHING)
+        if self.is_filtered and any(each.anchors is Anchors.NONE for each in cascade):
+            yield from self._search()
+
+    def _search(self) -> Generator[Sequence[Command] | Matching, Sequence[Reply], None]:
+        wanted, asked = every(*(each.wanted for each in self.restrictions)), 0
+        while self._missing() > 0 and asked < MATCHINGS:
+            found = yield Matching(wanted, MATCHING, asked * MATCHING)
             yield from self._take(_of_catalogue(found))
+            asked = asked + 1 if len(found) == MATCHING else MATCHINGS
 
     def ordered(self) -> list[Ranked]:
         return reranking.ranked(self.pool, self.pins, self.limit, self.controls, self.at)
@@ -239,12 +249,10 @@ class _Told:
             number, packed = self.named.get(pin.item_id, (None, None))
             if number is None:
                 self.applied.passed_over.append((pin.by, "unknown_item"))
-                continue
-            admitted = self.gate.admit(_pinned(int(number)), packed, with_facts=self.controls.needs_facts)
-            if admitted is None:
-                self.applied.passed_over.append((pin.by, "item_may_not_be_shown"))
-            else:
+            elif admitted := self.gate.admit(_pinned(int(number)), packed, with_facts=self.controls.needs_facts):
                 self.pins.append((pin.position, pin.by, admitted))
+            else:
+                self.applied.passed_over.append((pin.by, "item_may_not_be_shown"))
 
     def _controls(self) -> Controls:
         config, query = self.placement.config, self.asked.query

@@ -15,7 +15,7 @@ from recommendations.strategies import STRATEGIES, Anchors, blend, tuned
 from recommendations.strategies.base import Strategy
 from recommendations.types import Candidate, PlacementConfig, Query, ServingParameters
 from tests.docs.pages import rows, section, text
-from tests.recommendations.test_slates import MODEL, NAMES, NOW, Shop, candidates, ids, run
+from tests.recommendations.serving.made_up import MODEL, NAMES, NOW, Shop, candidates, ids, run
 
 OWN: Final = blend("own", "Own", [(STRATEGIES["similar"], 3.0), (STRATEGIES["popular"], 1.0)])
 RETURNING: Final = blend("returning", "Returning", [(tuned(STRATEGIES["session"], {"repeats": True}), 1.0)])
