@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity, repurchases, sessions
+from recommendations.algorithms import backing, baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from recommendations.choosing import Choice
@@ -74,14 +74,15 @@ def opened(engine: Any, events: Events) -> ibis.Table:
 def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], choice: Choice) -> dict[str, ibis.Table]:
     """The tables of neighbour lists; what several of them share is computed once."""
     steps = run("sessions", sessions.numbered_sessions(interactions, choice.coview.sessions))
-    viewed = run("coview", coview.coview_of_sessions(steps, choice.coview))
+    viewed = run("views", coview.coview_of_sessions(steps, choice.coview))
     combined = run("combinations", baskets.combinations(interactions, choice.single))
     together = run("baskets", baskets.rank_combinations(combined, choice.single))
     carts = run("carts", baskets.rank_combinations(combined, choice.cart))
     alike = run("content", content.similar(texts))
     cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
     similar = run("similar", alike.anti_join(cold, "item").union(cold))
-    return {"coview": viewed, "baskets": together, "carts": carts, "similar": similar}
+    shown = run("coview", backing.backed(viewed, alike, choice.coview.k))
+    return {"coview": shown, "baskets": together, "carts": carts, "similar": similar}
 
 
 def numbered(items: Sequence[ItemContent], events: ibis.Table) -> ibis.Table:
