@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from bench.serving import bench_tenants, serving
+from bench.harness import bench_tenants, serving
 from tenants import keys
 from tenants.types import KeyType
 

@@ -22,7 +22,7 @@ from django.core import signing
 from django.db import connection
 
 from bench.catalog_batches import BATCH, items
-from bench.serving import bench_tenants, serving
+from bench.harness import bench_tenants, serving
 from catalog import items as catalogue
 from catalog import popularity
 from catalog.filters import parse

@@ -13,14 +13,13 @@ import json
 import os
 import random
 import selectors
-import socket
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.serving import bench_tenants, serving
+from bench.harness import Connection, bench_tenants, processors, serving
 from events import ingest
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
@@ -45,29 +44,6 @@ class Result:
     events: int = 0
     latencies: list[float] = field(default_factory=list)
     refused: list[bytes] = field(default_factory=list)
-
-
-class Connection:
-    """One keep-alive connection with at most one request under way."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sent_at = 0.0
-        self.received = b""
-
-    def send(self, payload: bytes) -> None:
-        self.received, self.sent_at = b"", time.perf_counter()
-        self.socket.sendall(payload)
-
-    def answer(self) -> bytes | None:
-        """The whole answer, or None as long as it is not complete."""
-        self.received += self.socket.recv(65536)
-        head, end, body = self.received.partition(b"\r\n\r\n")
-        if not end:
-            return None
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        return self.received if len(body) >= length else None
 
 
 def content(chance: random.Random) -> str:
@@ -136,16 +112,6 @@ def load(port: int, key: str, size: int, connections: int, seconds: float) -> Re
     for connection in open_:
         connection.socket.close()
     return result
-
-
-def processors() -> float:
-    """Seconds that the machine's processors have computed since it started, for whomever; 0 where that is not told."""
-    try:
-        with open("/proc/stat") as told:
-            user, nice, system, _idle, _waiting, *interrupts = map(int, told.readline().split()[1:8])
-    except OSError:
-        return 0.0
-    return (user + nice + system + sum(interrupts[:2])) / os.sysconf("SC_CLK_TCK")
 
 
 def validation() -> float:

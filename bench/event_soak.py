@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from bench.serving import bench_tenants, serving_processes
+from bench.harness import bench_tenants, serving_processes
 from tenants import keys
 from tenants.types import KeyType
 

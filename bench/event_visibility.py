@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.serving import bench_tenants, serving
+from bench.harness import bench_tenants, serving
 from catalog import items as catalog
 from catalog.types import ItemIn
 from recommendations import training

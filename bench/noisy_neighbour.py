@@ -12,7 +12,7 @@ import statistics
 import time
 from typing import Final
 
-from bench.serving import bench_tenants, serving
+from bench.harness import bench_tenants, serving
 from tenants import changing, keys
 from tenants.types import KeyType
 

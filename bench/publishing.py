@@ -2,8 +2,8 @@
 
 Run:  .venv/bin/python manage.py services run -- .venv/bin/python -m bench.publishing
 
-Every table of a model with a full list for each item (the tables of whole-shop lists with 200 entries), ids of 12
-characters; published twice, as a training does beside the version that is live, and taken away again.
+Every table of a model with a full list for each item (the whole-shop list with 200 entries, every item bought again),
+ids of 12 characters; published twice, as a training does beside the version that is live, and taken away again.
 """
 
 import argparse
@@ -49,6 +49,26 @@ def whole_shop_list(k: int = 200) -> pa.Table:
     return pa.table(columns).cast(modelstore.SCHEMA)
 
 
+def repurchases(items: int) -> pa.Table:
+    """How each item is bought again, in the model store's schema."""
+    random = np.random.default_rng(7)
+    columns = {
+        "key": [f"item-{n:07}" for n in range(items)],
+        "item": np.arange(1, items + 1),
+        "count": random.integers(1, 1000, items),
+        "probability": random.random(items),
+        "days": random.random(items) * 300,
+        "spread": random.random(items),
+    }
+    return pa.table(columns).cast(modelstore.REPURCHASES)
+
+
+def model(items: int, k: int) -> modelstore.Model:
+    neighbours = (name for name in versions.TABLES if name not in ("lists", "repurchases"))
+    tables = {name: neighbour_lists(items, k, seed) for seed, name in enumerate(neighbours)}
+    return modelstore.Model({**tables, "lists": whole_shop_list(), "repurchases": repurchases(items)})
+
+
 def used() -> float:
     """Megabytes of Redis's memory in use."""
     return float(redis.client().info("memory")["used_memory"]) / 2**20
@@ -63,14 +83,11 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--k", type=int, default=50)
     options = parser.parse_args()
-    tables = {
-        name: whole_shop_list() if name == "lists" else neighbour_lists(options.items, options.k, seed)
-        for seed, name in enumerate(versions.TABLES)
-    }
+    made = model(options.items, options.k)
     try:
         for version in ("1", "2"):
             before, began, cpu = used(), time.perf_counter(), time.process_time()
-            publishing.write(TENANT, version, tables)
+            publishing.write(TENANT, version, made)
             versions.flip(TENANT, version)
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
             print(f"version {version}: {seconds:.1f} s (this process {cpu:.1f} s), {used() - before:.0f} MB of Redis")

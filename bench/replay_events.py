@@ -23,7 +23,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pyarrow import parquet
 
-from bench.serving import bench_tenants, serving
+from bench.harness import bench_tenants, serving
 from events.history import LETTERS
 from events.moving import microseconds
 from events.types import HISTORY_LENGTH, visitor_key

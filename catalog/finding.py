@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
+from django.db import connection, transaction
 
-from catalog import cards
+from catalog import cards, conditions
+from catalog.filters import Filter
 from catalog.models import Item
 from recomengine.lib import clock
 from tenants import tenancy
@@ -69,3 +72,24 @@ def newest(tenant: TenantRef, limit: int) -> list[ItemSummary]:
 def summary(item: Item) -> ItemSummary:
     """What a person needs to recognise a stored item."""
     return msgspec.convert(cards.product(item), ItemSummary)
+
+
+def passing(tenant: TenantRef, wanted: Filter, limit: int, *, within: float = 10.0) -> list[int]:
+    """The internal ids of items that pass a filter and may be shown now, the most popular first, then the newest.
+
+    Raises OperationalError if PostgreSQL is away, or has not found them `within` so many seconds.
+    """
+    now = clock.now()
+    test = conditions.where(wanted, now)
+    with tenancy.use(tenant), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{within * 1000:.0f}ms"])
+        cursor.execute(_PASSING.format(test.text), [now, now, *test.params, limit])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+_PASSING: Final = """
+    SELECT id FROM catalog_item
+    WHERE availability <> 'out_of_stock' AND (published_at IS NULL OR published_at <= %s)
+        AND (expires_at IS NULL OR %s < expires_at) AND {}
+    ORDER BY popularity DESC, id DESC LIMIT %s
+"""

@@ -1,99 +1,147 @@
-"""Whether one product passes a filter; the same answer as `catalog/conditions.py` gets from PostgreSQL."""
+"""Whether one product passes a filter; the same answer as `catalog/conditions.py` gets from PostgreSQL.
 
-from collections.abc import Callable, Mapping, Sequence
+A filter is made a function once and asked of many products: serving asks some dozens in every request.
+"""
+
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter, ge, gt, le, lt
 from string import ascii_uppercase
 from typing import Any, Final
+
+import msgspec
 
 from catalog.filters import ATTRIBUTE, All, AnyOf, Condition, Filter, Kind, Not, Op, Scalar, kind_of
 from catalog.types import with_ancestors
 
-Product = Mapping[str, Any]
-_ORDER: Final[Mapping[Op, Callable[[Any, Any], bool]]] = {
-    Op.LT: lambda stored, value: bool(stored < value),
-    Op.LTE: lambda stored, value: bool(stored <= value),
-    Op.GT: lambda stored, value: bool(stored > value),
-    Op.GTE: lambda stored, value: bool(stored >= value),
-    Op.BETWEEN: lambda stored, value: bool(value[0] <= stored <= value[1]),
-}
+
+class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What filters can ask of a product: the API's JSON of it, typed."""
+
+    item_id: str
+    title: str
+    description: str = ""
+    url: str = ""
+    image_url: str = ""
+    price: Decimal | None = None
+    sale_price: Decimal | None = None
+    sale_starts_at: datetime | None = None
+    sale_ends_at: datetime | None = None
+    currency: str = ""
+    availability: str = "in_stock"
+    brand: str = ""
+    categories: tuple[str, ...] = ()
+    attributes: dict[str, Any] = {}
+    group_id: str | None = None
+    published_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def current_price(self, at: datetime) -> Decimal | None:
+        """What a shopper pays: the sale's price while the sale lasts, else the price."""
+        starts, ends = self.sale_starts_at, self.sale_ends_at
+        is_on_sale = (starts is None or starts <= at) and (ends is None or at < ends)
+        return self.sale_price if is_on_sale and self.sale_price is not None else self.price
+
+
+Test = Callable[[Facts, datetime], bool]
+"""Asked of a product; the moment decides which price holds."""
+Holds = Callable[[Any], bool]
+
+facts_of: Final = msgspec.json.Decoder(Facts, float_hook=Decimal).decode
+"""The facts of a product's JSON object."""
+
 _DENIED: Final = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN}
+_ORDER: Final[dict[Op, Callable[[Any, Any], bool]]] = {Op.LT: lt, Op.LTE: le, Op.GT: gt, Op.GTE: ge}
 
 
-def matches(wanted: Filter, product: Product, at: datetime) -> bool:
-    """Whether the product, as the API shows it, is meant; `at` decides which price holds."""
+def matcher(wanted: Filter) -> Test:
+    """What tells whether a product is meant."""
     if isinstance(wanted, All):
-        return all(matches(part, product, at) for part in wanted.parts)
+        return _all_of([matcher(part) for part in wanted.parts])
     if isinstance(wanted, AnyOf):
-        return any(matches(part, product, at) for part in wanted.parts)
+        parts = [matcher(part) for part in wanted.parts]
+        return lambda facts, at: any(part(facts, at) for part in parts)
     if isinstance(wanted, Not):
-        return not matches(wanted.part, product, at)
-    return _holds(wanted, _stored(wanted.field, product, at))
+        return _not(matcher(wanted.part))
+    if wanted.op in _DENIED:
+        return _not(matcher(Condition(wanted.field, _DENIED[wanted.op], wanted.value)))
+    kind, holds = kind_of(wanted.field), _holds(wanted)
+    if kind in (Kind.ATTRIBUTE, Kind.PATH):
+        return _of_several_values(wanted, kind, holds)
+    return _of_one_value(wanted.field, holds)
 
 
-def current_price(product: Product, at: datetime) -> Decimal | None:
-    """What a shopper pays: the sale's price while the sale lasts, else the price."""
-    starts, ends = _moment(product.get("sale_starts_at")), _moment(product.get("sale_ends_at"))
-    is_on_sale = (starts is None or starts <= at) and (ends is None or at < ends)
-    sale_price = _amount(product.get("sale_price")) if is_on_sale else None
-    return _amount(product.get("price")) if sale_price is None else sale_price
+def _of_several_values(wanted: Condition, kind: Kind, holds: Holds) -> Test:
+    """One value that fits is enough."""
+    values = _values(wanted.field, kind)
+    if wanted.op == Op.EXISTS:
+        return lambda facts, _: bool(values(facts)) is wanted.value
+    return lambda facts, _: any(map(holds, values(facts)))
 
 
-def _holds(condition: Condition, stored: Sequence[Any]) -> bool:
-    op, value = condition.op, condition.value
-    if op in _DENIED:
-        return not _holds(Condition(condition.field, _DENIED[op], value), stored)
-    if op == Op.EXISTS:
-        return any(each != "" or kind_of(condition.field) != Kind.TEXT for each in stored) is value
-    if op in _ORDER:
-        return any(_ORDER[op](each, value) for each in stored if not isinstance(each, str | bool))
-    if op == Op.CONTAINS:
-        assert isinstance(value, str)
-        return any(_folded(value) in _folded(each) for each in stored if isinstance(each, str))
-    wanted = value if isinstance(value, tuple) else (value,)
-    return any(_is_same(each, one) for each in stored for one in wanted)
-
-
-def _stored(field: str, product: Product, at: datetime) -> Sequence[Any]:
-    """The values of the field, none if there are none."""
-    kind = kind_of(field)
-    if kind == Kind.ATTRIBUTE:
-        return _attribute(product["attributes"].get(field.removeprefix(ATTRIBUTE)))
-    if kind == Kind.PATH:
-        return with_ancestors(product["categories"])
+def _of_one_value(field: str, holds: Holds) -> Test:
     if field == "current_price":
-        found: Any = current_price(product, at)
-    else:
-        found = _READ.get(kind, _as_it_is)(product.get(field))
-    return () if found is None else (found,)
+        return lambda facts, at: holds(facts.current_price(at))
+    read = attrgetter(field)
+    return lambda facts, _: holds(read(facts))
 
 
-def _attribute(value: Any) -> Sequence[Any]:
+def _all_of(parts: Sequence[Test]) -> Test:
+    if len(parts) == 1:
+        return parts[0]
+    return lambda facts, at: all(part(facts, at) for part in parts)
+
+
+def _not(part: Test) -> Test:
+    return lambda facts, at: not part(facts, at)
+
+
+def _values(field: str, kind: Kind) -> Callable[[Facts], Sequence[Any]]:
+    """What reads the values of a field that may have several."""
+    if kind == Kind.PATH:
+        return lambda facts: with_ancestors(facts.categories)
+    name = field.removeprefix(ATTRIBUTE)
+    return lambda facts: _of_attribute(facts.attributes.get(name))
+
+
+def _of_attribute(value: Any) -> Sequence[Any]:
     if isinstance(value, list):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (Decimal(str(value)),)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (Decimal(value),)
     return () if value is None else (value,)
 
 
-def _amount(value: Any) -> Decimal | None:
-    return None if value is None else Decimal(value)
+def _holds(condition: Condition) -> Holds:
+    """What tells whether one value, None for none, is as the condition says."""
+    op, value = condition.op, condition.value
+    low: Any
+    high: Any
+    if op == Op.EXISTS:
+        nothing = (None, "") if kind_of(condition.field) == Kind.TEXT else (None,)
+        return lambda stored: (stored not in nothing) is value
+    if op == Op.CONTAINS:
+        assert isinstance(value, str)
+        part = _folded(value)
+        return lambda stored: isinstance(stored, str) and part in _folded(stored)
+    if op == Op.BETWEEN:
+        assert isinstance(value, tuple)
+        low, high = value
+        return lambda stored: isinstance(stored, Decimal | datetime) and low <= stored <= high
+    if op in _ORDER:
+        compare = _ORDER[op]
+        return lambda stored: isinstance(stored, Decimal | datetime) and compare(stored, value)
+    return _is_one_of(value if isinstance(value, tuple) else (value,))
 
 
-def _moment(value: Any) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-_READ: Final[Mapping[Kind, Callable[[Any], Any]]] = {Kind.MONEY: _amount, Kind.INSTANT: _moment}
-
-
-def _is_same(stored: Any, value: Scalar) -> bool:
+def _is_one_of(wanted: Sequence[Scalar]) -> Holds:
     """Equal and of one type: neither is true 1, nor the text `1` the number."""
-    return isinstance(stored, type(value)) and bool(stored == value)
+    if all(isinstance(each, str) for each in wanted):
+        texts = frozenset(wanted)
+        return lambda stored: isinstance(stored, str) and stored in texts
+    known = frozenset((type(each), each) for each in wanted)
+    return lambda stored: (type(stored), stored) in known
 
 
 def _folded(text: str) -> str:

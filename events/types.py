@@ -122,6 +122,11 @@ def user_key(slug: str, user_id: str) -> str:
     return naming.key(slug, "history", "u", user_id)
 
 
+def shown_key(slug: str, visitor_id: str) -> str:
+    """How often each item was shown to a visitor since it was last clicked: a sorted set of item ids by that number."""
+    return naming.key(slug, "shown", "v", visitor_id)
+
+
 def bought_by_visitor_key(slug: str, visitor_id: str) -> str:
     return naming.key(slug, "bought", "v", visitor_id)
 

@@ -57,9 +57,10 @@ from tenants.types import Scope as TenantScope  # noqa: E402
 
 log = structlog.get_logger(__name__)
 
-RECOMMENDATIONS = "/api/v1/recommendations"
-HOT: dict[str, frozenset[str]] = {RECOMMENDATIONS: frozenset({"GET", "HEAD", "POST"})} | {
-    path: frozenset({"POST"}) for path in events_hot.DOORS
+RECOMMENDATIONS = frozenset({recommendations_hot.PATH, recommendations_hot.BATCH_PATH})
+HOT: dict[str, frozenset[str]] = {path: frozenset({"POST"}) for path in events_hot.DOORS} | {
+    recommendations_hot.PATH: frozenset({"GET", "HEAD", "POST"}),
+    recommendations_hot.BATCH_PATH: frozenset({"POST"}),
 }
 HOT[live_stream.PATH] = frozenset({"GET"})
 
@@ -78,6 +79,7 @@ class Edge:
         self.known = recommendations_hot.Known(self.mux)
         self.writer = Writer(postgres.connect)
         self.streams = live_stream.Streams()
+        self.under_way = 0  # requests for recommendations
         when_told_to_end(self.streams.close)
         # What is loaded now stays; looking for garbage in it again and again took a tenth of the time of taking events.
         gc.collect()
@@ -99,12 +101,25 @@ class Edge:
             response.shared = caller.shares_with(request.origin)
         return response
 
+    async def recommend(self, request: Request) -> Response:
+        """The response to a request for recommendations, or a refusal at once where too many are under way.
+
+        A page waits for its slate: to answer most in time and refuse some beats to answer all too late.
+        """
+        if self.under_way >= settings.MAX_CONCURRENT_RECOMMENDATIONS:
+            return refusal(DomainError("overloaded", "Too many requests are under way.", retry_after=1), request.path)
+        self.under_way += 1
+        try:
+            return await self.answer(request)
+        finally:
+            self.under_way -= 1
+
     async def serve_caller(self, request: Request, caller: Caller, state: LiveState) -> Response:
         """The response to somebody who is known."""
         if caller.suspended:
             raise DomainError("tenant_suspended")
         await self.leases.take(caller)
-        if request.path == RECOMMENDATIONS:
+        if request.path in RECOMMENDATIONS:
             return await recommendations_hot.respond(request, caller, state, self.known, self.mux)
         return await events_hot.post(request, caller, state, self.writer, self.mux)
 
@@ -185,6 +200,8 @@ class Edge:
                 request.body = inflated(await read_body(receive), request.header(b"content-encoding"), MAX_BODY)
             if request.path == live_stream.PATH:
                 response = await self.stream(request, receive, send)
+            elif request.path in RECOMMENDATIONS:
+                response = await self.recommend(request)
             else:
                 response = await self.answer(request)
         except ClientGone:

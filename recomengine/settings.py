@@ -69,6 +69,7 @@ def derived(purpose: str, key: str = SECRET_KEY) -> bytes:
     return hashlib.blake2b(purpose.encode(), key=hashlib.sha256(key.encode()).digest(), digest_size=32).digest()
 
 
+MAX_CONCURRENT_RECOMMENDATIONS = env.int("RECOMENGINE_MAX_CONCURRENT_RECOMMENDATIONS", default=200)  # of a process
 API_PORT = env.int("RECOMENGINE_API_PORT", default=5009)
 DASHBOARD_PORT = env.int("RECOMENGINE_DASHBOARD_PORT", default=3109)
 API_URL = env.str("RECOMENGINE_API_URL", default=f"http://127.0.0.1:{API_PORT}")

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from catalog.filters import parse
 from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import lock_until_commit
-from recommendations import placements
+from recommendations import parsing, placements
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import MAX_LIMIT
@@ -28,6 +29,62 @@ class ReasonSchema(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="The evidence in words.")
 
 
+class PartSchema(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="place, rule, margin, newness or shown_often.")
+    factor = serializers.FloatField(help_text="What the value was multiplied by; 0 puts an item behind all others.")
+    rule = serializers.CharField(allow_null=True)
+
+
+class ItemExplanationSchema(serializers.Serializer[Any]):
+    value = serializers.FloatField(help_text="What the order went by.")
+    parts = PartSchema(many=True, help_text="What the value is made of; empty where nothing changes the order.")
+    pinned_by = serializers.CharField(allow_null=True, help_text="The rule that put it there.")
+    propensity = serializers.FloatField(help_text="The probability with which this item is in this slot.")
+
+
+class PassedOverSchema(serializers.Serializer[Any]):
+    rule = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class RulesExplanationSchema(serializers.Serializer[Any]):
+    applied = serializers.ListField(child=serializers.CharField(), help_text="The rules that had a say.")
+    passed_over = PassedOverSchema(many=True)
+
+
+class FilteredSchema(serializers.Serializer[Any]):
+    item_id = serializers.CharField()
+    source = serializers.CharField(help_text="The strategy that proposed it.")  # type: ignore[assignment]
+    code = serializers.CharField()
+    by = serializers.CharField(allow_null=True, help_text="The rule, or `filter`, `currency` or `placement`.")
+    message = serializers.CharField()
+
+
+class ExplanationSchema(serializers.Serializer[Any]):
+    considered = serializers.IntegerField(help_text="How many items could have been shown.")
+    not_asked = serializers.ListField(
+        child=serializers.CharField(), help_text="Strategies that had nothing to start from."
+    )
+    rules = RulesExplanationSchema()
+    filtered = FilteredSchema(many=True, help_text="What was proposed and may not be shown, and why.")
+
+
+class WhyNotSchema(serializers.Serializer[Any]):
+    item_id = serializers.CharField()
+    code = serializers.CharField()
+    by = serializers.CharField(allow_null=True)
+    place = serializers.IntegerField(allow_null=True, help_text="Its place in the order, from 1.")
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment]
+    message = serializers.CharField()
+
+
+class AssignmentSchema(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    variant = serializers.CharField()
+    phase = serializers.IntegerField()
+
+
 class RecommendedSchema(serializers.Serializer[Any]):
     item_id = serializers.CharField()
     position = serializers.IntegerField()
@@ -35,6 +92,7 @@ class RecommendedSchema(serializers.Serializer[Any]):
     source = serializers.CharField(help_text="The strategy that proposed it.")  # type: ignore[assignment]
     reason = ReasonSchema()
     product = serializers.DictField()
+    explanation = ItemExplanationSchema(required=False, help_text="With `explain`.")
 
 
 class EmptyReasonSchema(serializers.Serializer[Any]):
@@ -46,12 +104,15 @@ class SlateSchema(serializers.Serializer[Any]):
     recommendation_id = serializers.CharField()
     placement = serializers.CharField()
     strategy = serializers.CharField()
-    experiment = serializers.DictField(allow_null=True)
+    experiment = AssignmentSchema(allow_null=True, help_text="The variant that this visitor has, if any.")
     model_version = serializers.CharField(allow_null=True)
     fallback_share = serializers.FloatField(help_text="Share of items that the first strategy did not supply, 0 to 1.")
     context = serializers.DictField()  # type: ignore[assignment]
     items = RecommendedSchema(many=True)
     empty_reason = EmptyReasonSchema(required=False)
+    degraded = serializers.BooleanField(required=False, help_text="A server was away: this is less than usual.")
+    explanation = ExplanationSchema(required=False)
+    why_not = WhyNotSchema(required=False)
 
 
 class QuerySchema(serializers.Serializer[Any]):
@@ -63,6 +124,24 @@ class QuerySchema(serializers.Serializer[Any]):
     visitor_id = serializers.CharField(required=False)
     user_id = serializers.CharField(required=False)
     limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT)
+    filter = serializers.DictField(required=False, help_text="Which items may be shown, in the filters' language.")
+    diversity = serializers.FloatField(required=False, min_value=0, max_value=1)
+    currency = serializers.CharField(required=False)
+    locale = serializers.CharField(required=False)
+    fields = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.ChoiceField(choices=parsing.FIELDS), required=False
+    )
+    explain = serializers.BooleanField(required=False)
+    why_not = serializers.CharField(required=False)
+    after = serializers.CharField(required=False)
+
+
+class BatchQuerySchema(serializers.Serializer[Any]):
+    requests = QuerySchema(many=True, min_length=1, max_length=parsing.MAX_SLATES)  # type: ignore[call-arg]
+
+
+class BatchSchema(serializers.Serializer[Any]):
+    results = SlateSchema(many=True, help_text="A slate for each request, in their order.")
 
 
 _PARAMETERS = [
@@ -74,6 +153,14 @@ _PARAMETERS = [
     OpenApiParameter("visitor_id", str),
     OpenApiParameter("user_id", str),
     OpenApiParameter("limit", int, description=f"1 to {MAX_LIMIT}; the placement's limit by default."),
+    OpenApiParameter("filter", str, description="Which items may be shown: JSON in the filters' language."),
+    OpenApiParameter("diversity", float, description="How much brands and categories are mixed, 0 to 1."),
+    OpenApiParameter("currency", str, description="Only items that are sold in it."),
+    OpenApiParameter("locale", str, description="The language of the reasons, such as `de-AT`."),
+    OpenApiParameter("fields", str, many=True, description="What of the products is told; everything by default."),
+    OpenApiParameter("explain", bool, description="Tell what had a say in the slate."),
+    OpenApiParameter("why_not", str, description="An item_id: tell why it is not in the slate."),
+    OpenApiParameter("after", str, description="A recommendation_id: the next page after it, for ten minutes."),
 ]
 
 
@@ -91,15 +178,35 @@ class RecommendationsView(HotEndpoint):
         return self.handle(request)
 
 
+class RecommendationsBatchView(HotEndpoint):
+    required_scope = Scope.RECOMMEND
+
+    @extend_schema(request=BatchQuerySchema, responses={200: BatchSchema})
+    def post(self, request: Request) -> Response:
+        """Recommend items for several placements of one page, none of which shows what one before it shows.
+
+        What stands beside `requests` (a visitor, items, a filter, …) holds for each that does not say otherwise.
+        """
+        return self.handle(request)
+
+
 class PlacementSchema(serializers.ModelSerializer[Placement]):
     class Meta:
         model = Placement
-        fields = ["key", "name", "cascade", "limit", "one_per_group", "created_at", "updated_at"]
-        read_only_fields = ["created_at", "updated_at"]
+        fields = [
+            "key", "name", "cascade", "limit", "one_per_group", "filter", "diversity", "rotation", "margin", "newness",
+            "exploration", "version", "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["version", "created_at", "updated_at"]
 
     def validate_cascade(self, cascade: list[str]) -> list[str]:
         placements.check_cascade(cascade)
         return cascade
+
+    def validate_filter(self, wanted: Any) -> Any:
+        if wanted is not None:
+            parse(wanted, "/filter")
+        return wanted
 
 
 class PlacementPageSchema(PageSchema):
@@ -164,7 +271,7 @@ def _saved(request: Request, serializer: PlacementSchema) -> Any:
         lock_until_commit(placements.config_key(tenant.slug))  # nobody removes a strategy that it names meanwhile
         serializer.is_valid(raise_exception=True)
         try:
-            serializer.save()
+            serializer.save(version=serializer.instance.version + 1 if serializer.instance else 1)
         except IntegrityError as error:  # another request was quicker
             raise DomainError("conflict", "There is a placement of that key already.") from error
     placements.publish(tenant)

@@ -78,11 +78,18 @@ def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], ch
     combined = run("combinations", baskets.combinations(interactions, choice.single))
     together = run("baskets", baskets.rank_combinations(combined, choice.single))
     carts = run("carts", baskets.rank_combinations(combined, choice.cart))
-    alike = run("content", content.similar(texts))
+    by_text = run("content", content.similar(texts))
+    similar = alike(run, texts, by_text, together, viewed)
+    backed = run("coview", backing.backed(viewed, by_text, choice.coview.k))
+    return {"coview": backed, "baskets": together, "carts": carts, "similar": similar}
+
+
+def alike(
+    run: Run, texts: list[CatalogItem], by_text: ibis.Table, together: ibis.Table, viewed: ibis.Table
+) -> ibis.Table:
+    """Of the neighbours by text (NEIGHBOURS) those served: items that no order (or else visit) combines borrow theirs."""
     cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
-    similar = run("similar", alike.anti_join(cold, "item").union(cold))
-    shown = run("coview", backing.backed(viewed, alike, choice.coview.k))
-    return {"coview": shown, "baskets": together, "carts": carts, "similar": similar}
+    return run("similar", by_text.anti_join(cold, "item").union(cold))
 
 
 def numbered(items: Sequence[ItemContent], events: ibis.Table) -> ibis.Table:
@@ -131,8 +138,12 @@ def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:
 
 def _lists(interactions: ibis.Table) -> ibis.Table:
     """The whole-shop lists, each under its strategy's name."""
-    popular = popularity.popular(_last(interactions, POPULAR_OVER))
-    return _named("popular", popular)
+    return _named("popular", popular(interactions))
+
+
+def popular(interactions: ibis.Table) -> ibis.Table:
+    """What is popular (RANKING) in the period up to the newest event that a model's list is about."""
+    return popularity.popular(_last(interactions, POPULAR_OVER))
 
 
 def _named(strategy: str, ranking: ibis.Table) -> ibis.Table:

@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 from catalog import finding
 from catalog.finding import ItemSummary
 from events import visitors
-from recommendations import preview, serving
+from recommendations import preview
 from recommendations.packing import SCALE
+from recommendations.serving import answers
+from recommendations.serving.slates import CATALOGUE, PINNED, Slate
 from recommendations.strategies import STRATEGIES, Anchors, Strategy
-from recommendations.types import Candidate, PlacementConfig, Query, Slate
+from recommendations.types import Candidate, PlacementConfig, Query
 from tenants.types import TenantRef
 
 CARDS: Final = 8
@@ -27,19 +29,22 @@ _OF_BOTH: Final = {
     "similar_content": "Resembles it",
 }
 """Shorter sentences for where the other item is the product previewed, and stands above."""
+_OTHER_SOURCES: Final = {PINNED: "Pinned by a rule", CATALOGUE: "Found by the filter"}
+"""What else than a strategy can supply an item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """A recommended item with its evidence.
 
-    `score` is on the API's scale; `share` is the score in percent of the best one of the same strategy in the slate.
+    `source` is the title of the strategy; `score` is on the API's scale, `share` in percent of the best one of the same
+    strategy in the slate.
     """
 
     item: ItemSummary
     score: float
     share: float
-    source: Strategy
+    source: str
     is_fallback: bool
     reason: str
 
@@ -127,7 +132,9 @@ def api_query(asked: Context, placement: PlacementConfig) -> str:
 def best_known(tenant: TenantRef, limit: int) -> list[ItemSummary]:
     """A few items to begin with: the popular ones, or the newest of the catalogue while there is no model."""
     popular = preview.slate(tenant, Query(strategy="popular", limit=limit, fill=False))
-    return [finding.summary_of_product(product) for _, _, product in popular.items] or finding.newest(tenant, limit)
+    return [finding.summary_of_product(each.admitted.card.product) for each in popular.items] or finding.newest(
+        tenant, limit
+    )
 
 
 def _alone(tenant: TenantRef, asked: Context, strategies: Sequence[str]) -> list[Slate]:
@@ -150,19 +157,19 @@ def _shown(
     *,
     strategies: Mapping[str, Strategy],
 ) -> Shown:
-    best = best_scores(candidate for candidate, _, _ in slate.items)
+    best = best_scores(each.admitted.candidate for each in slate.items)
     cards = [
         Card(
-            finding.summary_of_product(product),
+            finding.summary_of_product(card.product),
             candidate.score / SCALE,
             max(0.0, round(100 * candidate.score / best[candidate.source], 1)) if best[candidate.source] > 0 else 0.0,
-            strategies[candidate.source],
+            strategies[candidate.source].title if candidate.source in strategies else _OTHER_SOURCES[candidate.source],
             candidate.source != slate.strategy,
             reason(candidate, asked, titles),
         )
-        for candidate, _, product in slate.items
+        for candidate, card, _ in (each.admitted for each in slate.items)
     ]
-    return Shown(title, description, cards, serving.EMPTY[slate.empty_reason] if slate.empty_reason else None)
+    return Shown(title, description, cards, answers.EMPTY[slate.empty_reason] if slate.empty_reason else None)
 
 
 def best_scores(candidates: Iterable[Candidate]) -> dict[str, float]:
@@ -176,12 +183,13 @@ def best_scores(candidates: Iterable[Candidate]) -> dict[str, float]:
 def reason(candidate: Candidate, asked: Context, titles: Mapping[str, str]) -> str:
     """The evidence in words, with the other item's title in place of its id where it is known."""
     if candidate.because_of is None:
-        return serving.sentence(candidate)
+        return answers.sentence(candidate)
     if candidate.because_of in asked.items and candidate.reason in _OF_BOTH:
         return _OF_BOTH[candidate.reason].format(count=candidate.evidence, s="s" * (candidate.evidence != 1))
-    return serving.sentence(candidate._replace(because_of=titles.get(candidate.because_of, candidate.because_of)))
+    return answers.sentence(candidate._replace(because_of=titles.get(candidate.because_of, candidate.because_of)))
 
 
 def _titles_of_reasons(tenant: TenantRef, slates: Sequence[Slate]) -> dict[str, str]:
-    ids = {candidate.because_of for slate in slates for candidate, _, _ in slate.items if candidate.because_of}
+    shown = (each.admitted.candidate for slate in slates for each in slate.items)
+    ids = {candidate.because_of for candidate in shown if candidate.because_of}
     return {item.item_id: f"“{item.title}”" for item in finding.find_all(tenant, sorted(ids))}

@@ -14,7 +14,6 @@ from catalog.search import search as search_items
 from events import history, visitors
 from recomengine.lib import clock
 from recommendations import comparison, preview, runs
-from recommendations.types import PlacementConfig
 from tenants.dashboard import PageRequest, Shop, shop_page
 
 SUGGESTED_ITEMS = 8
@@ -48,9 +47,10 @@ def _compared(shop: Shop, placement: str | None, item_id: str, visitor_id: str) 
     asked = comparison.context(shop.tenant, item_id or None, visitor_id or None, clock.now() - history.KEPT)
     if item_id and asked.item is None:
         return {"missing": item_id, **_suggestions(shop)}
-    placements = preview.published(shop.tenant)
+    placements = preview.published(shop.tenant).placements
     usual = "pdp" if asked.item else "home"
-    config = placements.get(placement or usual) or placements.get(usual) or PlacementConfig(usual, ("popular",))
+    found = placements.get(placement or usual) or placements.get(usual)
+    config = found.config if found else preview.unknown(usual)
     return {
         "asked": asked,
         "comparison": comparison.compare(shop.tenant, asked, config),

@@ -6,31 +6,33 @@ item, or a list of them). Ids may be numbers or text, rows may stand in any orde
 never guessed, since nobody would notice it in the figures.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import parquet
+from numpy.typing import NDArray
 
 from recomengine.lib.errors import DomainError
 from recommendations.algorithms.baskets import PURCHASE
 from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES
 from recommendations.evaluation.types import Case
+from recommendations.log_columns import MOMENT, Columns, Ids, Lists, ids, lists, moments, understood
 
 SESSION_COLUMNS: Final = ("session", "pos", "item")
 EVENT_COLUMNS: Final = ("visitor_id", "occurred_at", "item_id")
-OPTIONAL_COLUMNS: Final = ("type", "session_id", "order_id", "quantity")
 TEST_COLUMNS: Final = ("prefix", "target")
-LONGEST_SESSION: Final = 10_000  # places that are told apart; beyond it all are the last
-_UNITS: Final = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))  # Unix times below: microseconds in one; above, nano
+WANTED: Final = (
+    f"A training log has {', '.join(SESSION_COLUMNS)}, or {', '.join(EVENT_COLUMNS)};"
+    f" a test set has {' and '.join(TEST_COLUMNS)}."
+)
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)  # of logs without times
-_TIMESTAMP: Final = pa.timestamp("us", "UTC")
+_POSITIVE: Final = pa.array(POSITIVE_TYPES)
+_Interactions = dict[str, pa.Array | pa.ChunkedArray]
 
 
 @dataclass(frozen=True)
@@ -40,192 +42,135 @@ class Log:
     interactions: pa.Table
     items: pa.Array
 
+    def with_items(self, more: pa.Array) -> "Log":
+        """The same log of a shop that has these items (text) as well; numbers stay."""
+        return Log(self.interactions, pc.unique(pa.concat_arrays([self.items, more])))
+
+    def numbers(self, known: pa.Array) -> list[int]:
+        """The numbers of ids (text); those that the log does not know get numbers above its own."""
+        every = pc.unique(pa.concat_arrays([self.items, known]))
+        found: list[int] = pc.index_in(known, value_set=every).to_pylist()
+        return found
+
     def cases(self, path: Path) -> list[Case]:
-        """The cases of a test set, in the log's item numbers; items the log does not know get numbers above them."""
-        table = _read(path, TEST_COLUMNS)
-        _require(table, TEST_COLUMNS, path)
-        with _understood(path):
-            prefixes, targets = _lists(table["prefix"]), _lists(_each_in_a_list(table["target"]))
-        if not table.num_rows or not all(map(_is_whole, (prefixes, targets))):
-            raise DomainError("invalid", f"{path}: each row needs a prefix of at least one item and a target.")
-        numbers = self._numbers(pa.concat_arrays([prefixes.flatten(), targets.flatten()]))
-        split = len(prefixes.flatten())
+        """The cases of a test set, each its own unit; raises `invalid` if a row is not understood."""
+        columns = Columns(path)
+        _require(columns, TEST_COLUMNS)
+        with understood(path):
+            prefixes, targets = lists(columns["prefix"]), lists(columns["target"], single=True)
+        if len(prefixes.starts) == 1:
+            raise DomainError("invalid", f"{path}: the test set is empty.")
+        wrong = np.flatnonzero(prefixes.wrong() | targets.wrong())
+        if len(wrong):
+            message = f"{path}: row {wrong[0] + 1} needs a prefix of at least one item and a target"
+            raise DomainError("invalid", f"{message} ({len(wrong)} such rows in all).")
+        numbers = self.numbers(pa.concat_arrays([prefixes.ids, targets.ids]))
+        split = len(prefixes.ids)
         pairs = zip(_cut(prefixes, numbers[:split]), _cut(targets, numbers[split:]), strict=True)
         return [Case(tuple(past), frozenset(next_ones), str(n)) for n, (past, next_ones) in enumerate(pairs)]
 
+    def ignored(self) -> dict[str, int]:
+        """How many rows are of each type that says nothing in an item's favour, which trainings pass over."""
+        types = self.interactions["type"].value_counts().to_pylist()
+        return {each["values"] or "none": each["counts"] for each in types if each["values"] not in POSITIVE_TYPES}
+
     def as_orders(self) -> pa.Table:
         """The interactions as orders where they hold no purchase: a session, or what a visitor did at one moment."""
-        table = self.interactions
-        if pc.any(pc.equal(table["type"], PURCHASE)).as_py():
-            return table
-        orders = table["session"]
-        if orders.null_count:
-            orders = pc.coalesce(orders, _at_once(table["visitor"], table["occurred_at"]))
+        if pc.any(pc.equal(self.interactions["type"], PURCHASE)).as_py():
+            return self.interactions
+        table = self.interactions.filter(pc.is_in(self.interactions["type"], _POSITIVE))
+        # A session id holds within its visitor.
+        sessions = pc.binary_join_element_wise(table["visitor"], table["session"], " ")
+        orders = pc.coalesce(sessions, _at_once(table["visitor"], table["occurred_at"]))
         bought = pa.repeat(PURCHASE, table.num_rows)
         renamed = table.set_column(table.column_names.index("order_id"), "order_id", orders)
         return renamed.set_column(table.column_names.index("type"), "type", bought)
 
-    def _numbers(self, ids: pa.Array) -> list[int]:
-        every = pa.concat_arrays([self.items, pc.unique(ids)])
-        numbers: list[int] = pc.index_in(ids, value_set=pc.unique(every)).to_pylist()
-        return numbers
-
 
 def read(path: Path) -> Log:
     """A training log; raises `invalid` if a column is missing or not understood, and says which."""
-    table = _read(path, (*SESSION_COLUMNS, *EVENT_COLUMNS, *OPTIONAL_COLUMNS))
-    by_session = set(SESSION_COLUMNS) <= set(table.column_names)
-    required = SESSION_COLUMNS if by_session else EVENT_COLUMNS
-    _require(table, required, path)
-    if not table.num_rows:
-        raise DomainError("invalid", f"{path}: the log is empty.")
-    if missing := [name for name in required if table[name].null_count]:
-        raise DomainError("invalid", f"{path}: rows without {', '.join(missing)}.")
-    with _understood(path):
-        columns, ids = _of_sessions(table) if by_session else _of_events(table)
-        items = pc.unique(ids).sort()
-        numbers = pc.index_in(ids, value_set=items)
-        nothing = pa.nulls(table.num_rows)
-        whole = {"order_id": nothing, "quantity": nothing, **columns, "item": numbers}
+    columns = Columns(path)
+    by_session = all(name in columns for name in SESSION_COLUMNS)
+    _require(columns, SESSION_COLUMNS if by_session else EVENT_COLUMNS)
+    with understood(path):
+        found = ids(columns["item" if by_session else "item_id"])
+        if not len(found.places):
+            raise DomainError("invalid", f"{path}: the log is empty.")
+        items = pc.unique(found.known).drop_null().sort()
+        numbers: pa.ChunkedArray = found.numbers(items)
+        whole = {"item": numbers, **(_of_sessions(columns) if by_session else _of_events(columns))}
         schema = INTERACTIONS.to_pyarrow()
-        known = pa.table({name: whole[name].cast(schema.field(name).type) for name in schema.names})
-    if not pc.any(pc.is_in(known["type"], pa.array(POSITIVE_TYPES))).as_py():
+        nothing = pa.nulls(len(numbers))
+        known = pa.table({name: whole.get(name, nothing).cast(schema.field(name).type) for name in schema.names})
+    names = zip(("visitor", "occurred_at", "item"), SESSION_COLUMNS if by_session else EVENT_COLUMNS, strict=True)
+    if missing := [name for column, name in names if known[column].null_count]:
+        raise DomainError("invalid", f"{path}: rows without {', '.join(missing)}.")
+    if not pc.any(pc.is_in(known["type"], _POSITIVE)).as_py():
         raise DomainError("invalid", f"{path}: no row has a type of {', '.join(POSITIVE_TYPES)}.")
     return Log(known, items)
 
 
-def _of_sessions(table: pa.Table) -> tuple[dict[str, pa.Array], pa.Array]:
-    """Sessions follow one another, by number or else as they stand: in a session's time each step has a microsecond."""
-    sessions, places = table["session"].combine_chunks(), table["pos"].cast(pa.float64()).cast(pa.int64())
-    is_number = pa.types.is_integer(sessions.type) or pa.types.is_floating(sessions.type)
-    order = pc.rank(sessions, tiebreaker="dense") if is_number else sessions.dictionary_encode().indices
-    steps = pc.min_element_wise(pc.subtract(places, pc.min(places)), LONGEST_SESSION - 1).combine_chunks()
-    passed = pc.multiply(order.cast(pa.int64()), pc.add(pc.max(steps), 1))
-    moments = pc.add(pc.add(passed, steps), int(_BEGINNING.timestamp()) * 1_000_000)
-    names = _text(table["session"])
-    columns = {
+def _of_sessions(columns: Columns) -> _Interactions:
+    """Sessions follow one another by number or else by name, and each step takes a microsecond."""
+    sessions = ids(columns["session"])
+    places = columns["pos"].cast(pa.int64())
+    if sessions.places.null_count or places.null_count:
+        raise pa.ArrowInvalid("rows without session or pos")
+    turns = _dense(_in_order(sessions), places.to_numpy())
+    began = int(_BEGINNING.timestamp()) * 1_000_000
+    names = sessions.whole()
+    return {
         "visitor": names,
         "session": names,
-        "type": pa.repeat("view", table.num_rows),
-        "occurred_at": moments.cast(_TIMESTAMP),
+        "type": pa.repeat("view", len(turns)),
+        "occurred_at": pa.array(turns + began, pa.int64()).cast(MOMENT),
     }
-    return columns, _text(table["item"])
 
 
-def _of_events(table: pa.Table) -> tuple[dict[str, pa.Array], pa.Array]:
-    given = set(table.column_names)
-    visitors, moments = _text(table["visitor_id"]), _moments(table["occurred_at"].combine_chunks())
-    nothing = pa.nulls(table.num_rows, pa.string())
-    kinds = pc.utf8_lower(_text(table["type"])) if "type" in given else pa.repeat("view", table.num_rows)
-    orders = _text(table["order_id"]) if "order_id" in given else nothing
-    without = pc.and_(pc.equal(kinds, PURCHASE), pc.is_null(orders))
+def _in_order(sessions: Ids) -> NDArray[np.int64]:
+    """For every row the rank of its session: by number where all are numbers, so that 9 comes before "10"."""
+    are_numbers = pc.all(pc.match_substring_regex(sessions.known, r"^-?\d{1,18}$")).as_py()
+    ranks = pc.rank(sessions.known.cast(pa.int64()) if are_numbers else sessions.known, tiebreaker="dense")
+    found: NDArray[np.int64] = ranks.to_numpy()[sessions.places.to_numpy()].astype(np.int64)
+    return found
+
+
+def _dense(sessions: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ranks of (session, place), from 0; equal pairs share one."""
+    order = np.lexsort((places, sessions))
+    is_new = (np.diff(sessions[order]) != 0) | (np.diff(places[order]) != 0)
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(is_new)])
+    return ranks
+
+
+def _of_events(columns: Columns) -> _Interactions:
+    visitors, times = ids(columns["visitor_id"]).whole(), moments(columns["occurred_at"])
+    found: _Interactions = {"visitor": visitors, "occurred_at": times}
+    if "session_id" in columns:
+        found["session"] = ids(columns["session_id"]).whole()
+    if "quantity" in columns:
+        found["quantity"] = columns["quantity"]
+    orders = ids(columns["order_id"]).whole() if "order_id" in columns else pa.nulls(len(times), pa.string())
+    if "type" not in columns:
+        return {**found, "type": pa.repeat("view", len(times)), "order_id": orders}
+    kinds = ids(columns["type"])
+    found["type"] = Ids(pc.utf8_lower(kinds.known), kinds.places).whole()
+    without = pc.and_(pc.equal(found["type"], PURCHASE), pc.is_null(orders))
     if pc.any(without).as_py():
-        orders = pc.if_else(pc.fill_null(without, False), _at_once(visitors, moments), orders)
-    columns = {
-        "visitor": visitors,
-        "session": _text(table["session_id"]) if "session_id" in given else nothing,
-        "type": kinds,
-        "occurred_at": moments,
-        "order_id": orders,
-        "quantity": table["quantity"].combine_chunks() if "quantity" in given else pa.nulls(table.num_rows),
-    }
-    return columns, _text(table["item_id"])
+        orders = pc.if_else(pc.fill_null(without, False), _at_once(visitors, times), orders)
+    return {**found, "order_id": orders}
 
 
-def _at_once(visitors: pa.Array, moments: pa.Array) -> pa.Array:
+def _at_once(visitors: Any, times: Any) -> Any:
     """What names the things that a visitor did at one moment."""
-    return pc.binary_join_element_wise(visitors, moments.cast(pa.string()), " ")
+    return pc.binary_join_element_wise(visitors, times.cast(pa.string()), " ")
 
 
-def _moments(column: pa.Array) -> pa.Array:
-    """Times as timestamps or dates, ISO 8601 text (UTC without an offset), or Unix seconds down to nanoseconds."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        return _unix(column).cast(_TIMESTAMP)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = pc.replace_substring_regex(column.cast(pa.string()), r" ?(UTC|Z)$", "")
-        has_offset = pc.match_substring_regex(column, r":.*[+-]\d\d(:?\d\d)?$")
-        return pc.if_else(has_offset, column, pc.binary_join_element_wise(column, "Z", "")).cast(_TIMESTAMP)
-    return column.cast(pa.timestamp("us", getattr(column.type, "tz", None)), safe=False).cast(_TIMESTAMP)
+def _require(columns: Columns, wanted: tuple[str, ...]) -> None:
+    if missing := columns.missing(wanted):
+        raise DomainError("invalid", f"{missing} {WANTED}")
 
 
-def _unix(column: pa.Array) -> pa.Array:
-    """Microseconds; the unit is told by the size of the largest, which lies after 1973 in each."""
-    largest = pc.max(pc.abs(column)).as_py()
-    scale = next((scale for below, scale in _UNITS if largest < below), None)
-    if scale is None:
-        return pc.divide(column.cast(pa.int64()), 1_000)
-    return pc.multiply(column, scale).cast(pa.int64(), safe=pa.types.is_integer(column.type))
-
-
-def _text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """Ids as text, equal whatever the type that holds them: 7, 7.0 and "7" are one."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_floating(column.type):
-        column = column.cast(pa.int64())
-    text = column.cast(pa.string())
-    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _each_in_a_list(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Single ids as lists of one, lists as they are; no id is no list."""
-    if _is_list(column.type):
-        return column
-    ids = _text(column)
-    ends = pa.array(range(len(ids) + 1), pa.int32())
-    return pa.chunked_array([pa.ListArray.from_arrays(ends, ids, mask=ids.is_null())])
-
-
-def _lists(column: pa.ChunkedArray) -> pa.Array:
-    """A column of lists of ids as text."""
-    lists = column.combine_chunks()
-    if not _is_list(lists.type):
-        raise pa.ArrowInvalid(f"prefix has to hold lists, not {lists.type}")
-    sizes = pc.fill_null(pc.list_value_length(lists), 0)
-    ends = pc.cumulative_sum(sizes.cast(pa.int32()))
-    starts = pa.concat_arrays([pa.array([0], pa.int32()), ends])
-    return pa.ListArray.from_arrays(starts, _text(lists.flatten()))
-
-
-def _is_whole(lists: pa.Array) -> bool:
-    """Whether every list holds an id, and each place of it."""
-    return not lists.flatten().null_count and bool(pc.min(pc.list_value_length(lists)).as_py())
-
-
-def _cut(lists: pa.Array, flat: list[int]) -> Iterator[list[int]]:
-    starts = lists.offsets.to_pylist()
-    return (flat[start:end] for start, end in pairwise(starts))
-
-
-@contextmanager
-def _understood(path: Path) -> Iterator[None]:
-    """Refuses what Arrow cannot take for an id, a time or a number."""
-    try:
-        yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DomainError("invalid", f"{path}: a value is not understood: {error}") from error
-
-
-def _require(table: pa.Table, columns: tuple[str, ...], path: Path) -> None:
-    missing = [name for name in columns if name not in table.column_names]
-    if missing:
-        wanted = f"{', '.join(SESSION_COLUMNS)}, or {', '.join(EVENT_COLUMNS)}"
-        known = f"{path} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}."
-        raise DomainError("invalid", f"{known} A training log has {wanted}; a test set has prefix and target.")
-
-
-def _read(path: Path, wanted: tuple[str, ...]) -> pa.Table:
-    """The wanted ones of a file's columns; all, if it has none of them."""
-    try:
-        data = parquet.ParquetDataset(path)
-        return data.read(columns=[name for name in data.schema.names if name in wanted] or None)
-    except FileNotFoundError as error:
-        raise DomainError("not_found", f"There is no file {path}.") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DomainError("invalid", f"{path} is no Parquet file that can be read: {error}") from error
+def _cut(rows: Lists, flat: list[int]) -> list[list[int]]:
+    return [flat[start:end] for start, end in pairwise(rows.starts.tolist())]

@@ -1,12 +1,14 @@
-"""Placements and model runs."""
+"""Placements, rules, own strategies and model runs."""
 
 from typing import Any, ClassVar
 
+import msgspec
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from recommendations.rules.types import Action, RuleConfig
 from recommendations.types import DEFAULT_LIMIT, MAX_LIMIT, BlendConfig, PartConfig, PlacementConfig
 
 
@@ -26,6 +28,13 @@ class Named(models.Model):
         return self.key
 
 
+def _share(most: float, meaning: str) -> "models.FloatField[float, float]":
+    """A number from 0, where it does nothing, to `most`."""
+    return models.FloatField(
+        default=0.0, db_default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(most)], help_text=meaning
+    )
+
+
 class Placement(Named):
     """A slot on a page and the cascade of strategies that fills it."""
 
@@ -36,10 +45,65 @@ class Placement(Named):
     one_per_group = models.BooleanField(
         default=True, db_default=True, help_text="Show one variant of a group, and none of the product at hand."
     )
+    filter: "models.JSONField[Any, Any]" = models.JSONField(
+        null=True, blank=True, help_text="Which items it shows at all."
+    )
+    diversity = _share(1.0, "How much brands and categories are mixed, 0 to 1.")
+    rotation = models.BooleanField(
+        default=True, db_default=True, help_text="What a visitor was shown often and never clicked sinks."
+    )
+    margin = _share(1.0, "How much the attribute `margin` of a product counts, 0 to 1.")
+    newness = _share(1.0, "How much it counts that a product was published lately, 0 to 1.")
+    exploration = _share(0.5, "How often the last slot shows an item by chance, 0 to 0.5.")
+    version = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
 
     @property
     def config(self) -> PlacementConfig:
-        return PlacementConfig(self.key, tuple(self.cascade), self.limit, self.one_per_group)
+        return PlacementConfig(
+            key=self.key,
+            cascade=tuple(self.cascade),
+            limit=self.limit,
+            one_per_group=self.one_per_group,
+            filter=self.filter,
+            diversity=self.diversity,
+            rotation=self.rotation,
+            margin=self.margin,
+            newness=self.newness,
+            exploration=self.exploration,
+        )
+
+
+class Rule(Named):
+    """What a merchant wants shown in a placement or everywhere; `action` is one of `rules.types.Action` as JSON.
+
+    Rules apply by `order`, then in the order in which they were made.
+    """
+
+    placement = models.CharField(max_length=64, null=True, blank=True, help_text="None: everywhere.")  # noqa: DJ001
+    action: "models.JSONField[Any, Any]" = models.JSONField()
+    when: "models.JSONField[Any, Any]" = models.JSONField(
+        null=True, blank=True, help_text="Only if the product at hand passes this filter."
+    )
+    order = models.PositiveIntegerField(default=100, db_default=100)
+    enabled = models.BooleanField(default=True, db_default=True)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
+
+    class Meta(Named.Meta):
+        ordering: ClassVar = ["order", "id"]
+
+    @property
+    def config(self) -> RuleConfig:
+        return RuleConfig(
+            key=self.key,
+            name=self.name,
+            action=msgspec.convert(self.action, Action),
+            placement=self.placement,
+            when=self.when,
+            starts_at=self.starts_at.timestamp() if self.starts_at else 0.0,
+            ends_at=self.ends_at.timestamp() if self.ends_at else 0.0,
+        )
 
 
 class CustomStrategy(Named):

@@ -1,6 +1,6 @@
 """Placements: what each slot on a page shows, kept in PostgreSQL and followed by every serving process.
 
-With them go the shop's own strategies, which they may name.
+With them go the shop's own strategies, which they may name, and its rules.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,8 @@ from django.db import transaction
 from recomengine.lib import naming, redis
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import lock_until_commit
-from recommendations.models import CustomStrategy, Placement
+from recommendations.models import CustomStrategy, Placement, Rule
+from recommendations.rules.types import RuleConfig
 from recommendations.strategies import STRATEGIES, Blend, Strategy, blend, tuned
 from recommendations.types import BlendConfig, PlacementConfig
 from tenants import live, tenancy
@@ -40,14 +41,19 @@ def strategies_key(slug: str) -> str:
     return naming.key(slug, "strategies")
 
 
+def rules_key(slug: str) -> str:
+    return naming.key(slug, "rules")
+
+
 def publish(tenant: TenantRef) -> None:
     """Show the placements as they are now to every serving process; one at a time, so that the last shows the last."""
     with tenancy.use(tenant), transaction.atomic():
         lock_until_commit(config_key(tenant.slug))
         configs = {placement.key: placement.config for placement in Placement.objects.all()}
         own = [strategy.config for strategy in CustomStrategy.objects.all()]
-        packed = (msgspec.msgpack.encode(each) for each in (configs, own))
-        keys = (config_key(tenant.slug), strategies_key(tenant.slug))
+        rules = [rule.config for rule in Rule.objects.filter(enabled=True)]
+        packed = (msgspec.msgpack.encode(each) for each in (configs, own, rules))
+        keys = (config_key(tenant.slug), strategies_key(tenant.slug), rules_key(tenant.slug))
         redis.client().mset(dict(zip(keys, packed, strict=True)))
         live.changed(tenant.slug, "config")
 
@@ -70,6 +76,11 @@ def decode_strategies(packed: bytes | None) -> Mapping[str, Strategy]:
     """The built-in strategies and those that are published of the shop's own."""
     configs = msgspec.msgpack.decode(packed, type=list[BlendConfig]) if packed else []
     return {**STRATEGIES, **{config.key: blend_of(config) for config in configs}}
+
+
+def decode_rules(packed: bytes | None) -> list[RuleConfig]:
+    """The published rules, in their order."""
+    return msgspec.msgpack.decode(packed, type=list[RuleConfig]) if packed else []
 
 
 def blends() -> dict[str, Blend]:

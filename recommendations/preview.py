@@ -1,51 +1,71 @@
 """Slates for people to look at: the serving path itself, driven over the blocking client."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from catalog import finding
 from recomengine.lib import redis
-from recommendations import live_models, placements, serving
+from recommendations import configs, live_models
+from recommendations.configs import Config
+from recommendations.scripts import Command
+from recommendations.serving.prepared import Prepared, prepared
+from recommendations.serving.slates import Matching, Slate
+from recommendations.serving.slates import slate as serve
 from recommendations.strategies import Strategy
-from recommendations.types import LiveModel, PlacementConfig, Query, Slate
+from recommendations.types import LiveModel, PlacementConfig, Query
 from tenants.live import live_key
 from tenants.types import TenantRef
 
 
-def slate(tenant: TenantRef, query: Query) -> Slate:
-    """What the API would answer to this query now."""
-    client = redis.client()
-    version = redis.text(client.hget(live_key(tenant.slug), "model"))
-    placement = published(tenant).get(query.placement) or PlacementConfig(query.placement, ("popular",))
-    model = _model(tenant, version)
-    reads = serving.slate(tenant.slug, query, placement, model, time.time(), strategies=strategies(tenant))
+def slate(tenant: TenantRef, query: Query, *, placement: Prepared | None = None) -> Slate:
+    """What the API would answer to this query now; or would with this placement instead of the published one."""
+    config = published(tenant)
+    shown = (
+        placement or config.placements.get(query.placement) or prepared(PlacementConfig(query.placement, ("popular",)))
+    )
+    reads = serve(tenant.slug, query, shown, _model(tenant), time.time(), strategies=config.strategies)
     try:
-        commands = next(reads)
+        asked = next(reads)
         while True:
-            pipeline = client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            commands = reads.send(pipeline.execute())
+            asked = reads.send(_answered(tenant, asked))
     except StopIteration as done:
         answer: Slate = done.value
         return answer
 
 
-def _model(tenant: TenantRef, version: str | None) -> LiveModel | None:
+def unknown(key: str) -> PlacementConfig:
+    """What is previewed of a placement that there is not."""
+    return PlacementConfig(key, ("popular",))
+
+
+def _answered(tenant: TenantRef, asked: Sequence[Command] | Matching) -> Sequence[Any]:
+    if isinstance(asked, Matching):
+        return finding.passing(tenant, asked.wanted, asked.limit)
+    pipeline = redis.client().pipeline(transaction=False)
+    for command in asked:
+        pipeline.execute_command(*command)
+    return pipeline.execute()
+
+
+def _model(tenant: TenantRef) -> LiveModel | None:
+    version = redis.text(redis.client().hget(live_key(tenant.slug), "model"))
     if version is None:
         return None
-    return LiveModel(version, live_models.decode(_read(live_models.parameters_key(tenant.slug, version))))
+    [packed] = _read(live_models.parameters_key(tenant.slug, version))
+    return LiveModel(version, live_models.decode(packed))
 
 
-def published(tenant: TenantRef) -> Mapping[str, PlacementConfig]:
-    """The placements as the serving processes see them."""
-    return placements.decode(_read(placements.config_key(tenant.slug)))
+def published(tenant: TenantRef) -> Config:
+    """What the tenant set up, as the serving processes see it."""
+    return configs.decode(_read(*configs.keys(tenant.slug)))
 
 
 def strategies(tenant: TenantRef) -> Mapping[str, Strategy]:
     """The strategies as the serving processes see them."""
-    return placements.decode_strategies(_read(placements.strategies_key(tenant.slug)))
+    return published(tenant).strategies
 
 
-def _read(key: str) -> bytes | None:
-    packed = redis.client().get(key)
-    return packed.encode() if isinstance(packed, str) else packed
+def _read(*keys: str) -> list[bytes | None]:
+    found: list[bytes | None] = redis.client().mget(keys)  # type: ignore[assignment]
+    return found

@@ -4,6 +4,7 @@ import structlog
 
 from catalog import cards
 from events import history, trending
+from experiments import running
 from recommendations import placements, publishing
 from tenants import live
 from tenants.types import TenantRef
@@ -17,14 +18,16 @@ def is_needed(tenant: TenantRef) -> bool:
 
 
 def restore(tenant: TenantRef) -> None:
-    """Write items, histories, trend, placements and the live model anew, then the mark that a loss takes away as well.
+    """Write everything anew: items, histories, trend, placements, experiments, the live model; then mark it whole.
 
-    The pointer alone would not tell: a training that is published after a loss sets it, and restores nothing else.
+    A loss takes the mark away as well. The pointer alone would not tell: a training that is published after a loss sets
+    it, and restores nothing else.
     """
     cards.rebuild(tenant)
     history.rebuild(tenant)
     trending.rebuild(tenant)
     placements.publish(tenant)
+    running.publish(tenant)
     publishing.republish(tenant)
     live.mark_whole(tenant.slug)
     log.info("redis restored", tenant=tenant.slug)

@@ -1,5 +1,6 @@
 """What slates ask Redis in Lua, so that looking something up and reading what belongs to it is one trip."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from events.types import CATEGORY, HISTORY_KEPT, HISTORY_LENGTH
@@ -53,6 +54,38 @@ if #ids == 0 then return {{}, {}} end
 return {entries, redis.call('HMGET', KEYS[1], unpack(ids))}
 """
 )
+
+# Answers the ids of the items put in the cart, and neither taken out nor bought since.
+CART: Final = (
+    _PERSON
+    + """
+local last, ids = {}, {}
+for _, entry in ipairs(newest('history', 0)) do
+  local letter, id = string.sub(entry, 1, 1), string.sub(entry, 2)
+  if not last[id] and (letter == 'a' or letter == 'r' or letter == 'p') then
+    last[id] = letter
+    if letter == 'a' then ids[#ids + 1] = id end
+  end
+end
+return ids
+"""
+)
+
+# KEYS: the hash of internal ids, that of cards. Answers the internal ids and the cards of the items ARGV.
+CARDS: Final = """
+local numbers, known, cards = redis.call('HMGET', KEYS[1], unpack(ARGV)), {}, {}
+for n, number in ipairs(numbers) do if number then known[#known + 1] = number end end
+if #known == 0 then return {numbers, numbers} end
+local found, place = redis.call('HMGET', KEYS[2], unpack(known)), 0
+for n, number in ipairs(numbers) do
+  cards[n] = false
+  if number then
+    place = place + 1
+    cards[n] = found[place]
+  end
+end
+return {numbers, cards}
+"""
 
 # Answers the ids of the items bought since an instant.
 BOUGHT: Final = _PERSON + "return newest('bought', tonumber(ARGV[4]))"
@@ -115,6 +148,16 @@ def bought(slug: str, anchor: str, visitor: str, user: str, now: float) -> Comma
     """Reply: the ids of items bought lately; `anchor` is any key of the tenant."""
     since = int((now - HISTORY_KEPT.total_seconds()) * 1_000_000)
     return ("EVAL", BOUGHT, 1, anchor, naming.key(slug, ""), visitor, user, since)
+
+
+def cart(slug: str, anchor: str, visitor: str, user: str) -> Command:
+    """Reply: the ids of what lies in the cart, as far as the history reaches back."""
+    return ("EVAL", CART, 1, anchor, naming.key(slug, ""), visitor, user)
+
+
+def cards(ids: str, cards_key: str, items: Sequence[str]) -> Command:
+    """Reply: ([internal id or nil, …], [card or nil, …]) of items by their ids."""
+    return ("EVAL", CARDS, 2, ids, cards_key, *items)
 
 
 def bought_with(slug: str, table: str, visitor: str, user: str, now: float) -> Command:

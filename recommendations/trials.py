@@ -1,54 +1,91 @@
 """Training and evaluating the pipeline on a log from anywhere, without a tenant."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import ibis
+import numpy as np
 import pyarrow as pa
 
 from recomengine.lib.errors import DomainError
-from recommendations import choosing, logs
-from recommendations.algorithms import baskets, coview, popularity
-from recommendations.algorithms.engine import open_engine
-from recommendations.choosing import Choice, Run
+from recommendations import building, choosing, item_texts, logs
+from recommendations.algorithms import baskets, content, coview
+from recommendations.algorithms.types import CatalogItem
+from recommendations.building import Run
+from recommendations.choosing import Choice
 from recommendations.evaluation import metrics
 from recommendations.evaluation.cases import novel_only
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.logs import Log
 from recommendations.offline import packed_neighbours, packed_ranking, recommender
 from recommendations.packed_tables import MemoryTables
+from recommendations.strategies.base import CANDIDATES
 from recommendations.types import LISTS
 
-STRATEGIES: Final = ("session", "also_viewed", "for_you", "bought_together", "recently_viewed", "popular")
-_COVIEWS: Final = frozenset({"session", "also_viewed", "for_you"})
+STRATEGIES: Final = ("session", "also_viewed", "for_you", "bought_together", "similar", "recently_viewed", "popular")
+NOT_BY_LOG: Final[Mapping[str, str]] = {
+    "trending": "moves with every event, and a test set does not say when its prefixes were seen.",
+    "new": "goes by when items came into the catalogue, which neither a log nor a test set says.",
+    "buy_again": "goes by how long ago a shopper bought an item, and a prefix has no times.",
+}
+"""Why the other strategies cannot be judged so."""
 
 
-def evaluate_log(train: Path, test: Path, strategy: str, k: int, *, novel: bool) -> list[dict[str, Any]]:
+def evaluate_log(
+    train: Path,
+    test: Path,
+    strategy: str,
+    k: int,
+    *,
+    novel: bool = False,
+    items: Path | None = None,
+    tell: Callable[[Mapping[str, int]], None] = lambda _: None,
+) -> list[dict[str, Any]]:
     """What the strategy and the `popular` baseline come to on a test set, after training on a log.
 
-    `novel`: only targets that the prefix does not hold count, and slates leave out what it holds.
+    `novel`: only targets that the prefix does not hold count, and slates leave out what it holds. `items`: a file of
+    the shop's items, which belong to what can be shown even if the log does not name them. `tell` learns
+    how many rows the training passes over, by their type.
     """
-    if strategy not in STRATEGIES:
-        raise DomainError("unknown_strategy", f"A log alone can be judged by {', '.join(STRATEGIES)}.")
-    if k < 1:
-        raise DomainError("invalid", f"A slate shows at least 1 item, not {k}.")
-    log = logs.read(train)
+    _check(strategy, k, items)
+    log, texts = _with_items(logs.read(train), items)
     cases = log.cases(test)
     cases = novel_only(cases) if novel else cases
     if not cases:
         raise DomainError("invalid", f"{test} holds no case whose target is new to its prefix.")
-    known = metrics.catalogue(items := log.interactions["item"].to_numpy(), items)
+    tell(log.ignored())
+    known = metrics.catalogue(np.arange(len(log.items)), log.interactions["item"].to_numpy())
     found = []
     for name in dict.fromkeys((strategy, "popular")):
         began = time.perf_counter()
-        tables = _trained(log, name)
+        tables = _trained(log, texts, name)
         seconds = time.perf_counter() - began
         result = evaluate(name, recommender(name, tables, k, novel=novel), cases, k, known)
         found.append(_told(result, seconds))
     return found
+
+
+def _check(strategy: str, k: int, items: Path | None) -> None:
+    if why := NOT_BY_LOG.get(strategy):
+        raise DomainError("invalid", f"A log alone cannot judge `{strategy}`: it {why}")
+    if strategy not in STRATEGIES:
+        raise DomainError("unknown_strategy", f"A log can judge {', '.join(STRATEGIES)}.")
+    if strategy == "similar" and items is None:
+        raise DomainError("invalid", "`similar` compares texts: name a file of items (item_id, title …) with --items.")
+    if not 1 <= k <= CANDIDATES:
+        raise DomainError("invalid", f"A slate shows 1 to {CANDIDATES} items, as many as strategies propose; not {k}.")
+
+
+def _with_items(log: Log, path: Path | None) -> tuple[Log, list[CatalogItem]]:
+    """The log of a shop that has the items of a file as well, and their texts."""
+    if path is None:
+        return log, []
+    items = item_texts.read(path)
+    known = pa.array([item.item_id for item in items], pa.string())
+    whole = log.with_items(known)
+    return whole, item_texts.as_content(items, whole.numbers(known))
 
 
 def _told(result: Results, train_seconds: float) -> dict[str, Any]:
@@ -61,41 +98,35 @@ def _told(result: Results, train_seconds: float) -> dict[str, Any]:
     return {**{name: quality.pop(name) for name in first}, **speed, **quality}
 
 
-def _trained(log: Log, strategy: str) -> MemoryTables:
-    with _run(log.as_orders() if strategy == "bought_together" else log.interactions) as (run, interactions):
+def _trained(log: Log, texts: list[CatalogItem], strategy: str) -> MemoryTables:
+    """The tables that a strategy reads, built as a shop's trainings build them."""
+    if strategy == "recently_viewed":
+        return MemoryTables({})
+    interactions = log.as_orders() if strategy == "bought_together" else log.interactions
+    with building.engine_of(interactions) as (engine, table):
+        run = building.runner(engine, lambda _: None)
         if strategy == "popular":
-            ranking = run("popular", popularity.popular(interactions))
-            return MemoryTables({LISTS: {"popular": packed_ranking(ranking)}})
-        if strategy == "recently_viewed":
-            return MemoryTables({})
-        choice = choosing.choose(run, interactions)
-        return _coviews(run, interactions, choice) if strategy in _COVIEWS else _baskets(run, interactions, choice)
+            return MemoryTables({LISTS: {"popular": packed_ranking(run("popular", building.popular(table)))}})
+        choice = choosing.choose(run, table)
+        found = _TABLES.get(strategy, _coviews)(run, table, choice, texts)
+        return MemoryTables({name: packed_neighbours(each) for name, each in found.items()}, choice.serving)
 
 
-def _coviews(run: Run, interactions: ibis.Table, choice: Choice) -> MemoryTables:
-    viewed = run("coview", coview.coview(interactions, choice.coview))
-    return MemoryTables({"coview": packed_neighbours(viewed)}, choice.serving)
+def _coviews(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
+    return {"coview": run("coview", coview.coview(table, choice.coview))}
 
 
-def _baskets(run: Run, interactions: ibis.Table, choice: Choice) -> MemoryTables:
-    combined = run("combinations", baskets.combinations(interactions, choice.single))
+def _baskets(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
+    combined = run("combinations", baskets.combinations(table, choice.single))
     ranked = {"baskets": choice.single, "carts": choice.cart}
-    return MemoryTables(
-        {
-            name: packed_neighbours(run(name, baskets.rank_combinations(combined, params)))
-            for name, params in ranked.items()
-        }
-    )
+    return {name: run(name, baskets.rank_combinations(combined, params)) for name, params in ranked.items()}
 
 
-@contextmanager
-def _run(interactions: pa.Table) -> Iterator[tuple[Run, ibis.Table]]:
-    """An engine that holds the interactions, and what executes expressions on it and keeps them under a name."""
-    with open_engine() as engine:
-        engine.con.register("interactions", interactions)
+def _similar(run: Run, table: ibis.Table, choice: Choice, texts: list[CatalogItem]) -> dict[str, ibis.Table]:
+    together = _baskets(run, table, choice, texts)["baskets"]
+    viewed = _coviews(run, table, choice, texts)["coview"]
+    by_text = run("content", content.similar(texts))
+    return {"similar": building.alike(run, texts, by_text, together, viewed)}
 
-        def run(name: str, expression: ibis.Table) -> ibis.Table:
-            table: ibis.Table = engine.create_table(name, expression)
-            return table
 
-        yield run, engine.table("interactions")
+_TABLES: Final = {"bought_together": _baskets, "similar": _similar}

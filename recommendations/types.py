@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from catalog.filters import Filter
 from recomengine.lib import naming
 
 MAX_LIMIT = 50
@@ -14,7 +15,11 @@ MAX_ANCHORS = 50
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request for a slate. `items` are the product or basket at hand, newest context first."""
+    """One request for a slate. `items` are the product or basket at hand, newest context first.
+
+    `after`: the recommendation whose next page this is. `fields`: what of the products is told, everything if empty.
+    `why_not`: the item whose absence is to be explained.
+    """
 
     placement: str = "home"
     strategy: str | None = None
@@ -25,6 +30,19 @@ class Query:
     exclude: frozenset[str] = frozenset()
     limit: int | None = None
     fill: bool = True
+    filter: Filter | None = None
+    diversity: float | None = None
+    currency: str | None = None
+    locale: str | None = None
+    fields: tuple[str, ...] = ()
+    explain: bool = False
+    why_not: str | None = None
+    after: str | None = None
+
+    @property
+    def product(self) -> str | None:
+        """The product at hand, if there is one."""
+        return self.items[0] if self.items else None
 
     @property
     def is_known(self) -> bool:
@@ -80,14 +98,24 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlacementConfig:
-    """What a placement shows: strategies in the order they are asked, how many items, and whether only one variant of
-    each group.
+    """What a placement shows: strategies in the order they are asked, how many items, and in what order.
+
+    `one_per_group`: only one variant of each group. `filter`: which items it shows at all, in the filters' language.
+    `diversity`: how much brands and categories are mixed, 0 to 1. `rotation`: what a visitor was shown often and never
+    clicked sinks. `margin`, `newness`: how much those count, 0 to 1. `exploration`: how often the last slot shows an
+    item by chance, 0 to 0.5.
     """
 
     key: str
     cascade: tuple[str, ...]
     limit: int = DEFAULT_LIMIT
     one_per_group: bool = True
+    filter: dict[str, Any] | None = None
+    diversity: float = 0.0
+    rotation: bool = True
+    margin: float = 0.0
+    newness: float = 0.0
+    exploration: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +134,6 @@ class BlendConfig:
     key: str
     name: str
     parts: tuple[PartConfig, ...]
-
-
-@dataclass(slots=True)
-class Slate:
-    """What is shown: candidates with their product JSON, and where they come from."""
-
-    placement: str
-    strategy: str
-    model_version: str | None
-    items: list[tuple[Candidate, str, bytes]] = field(default_factory=list)
-    cold: bool = True
-    empty_reason: str | None = None
-
-    @property
-    def fallback_share(self) -> float:
-        """The share of items that the first strategy did not supply."""
-        if not self.items:
-            return 0.0
-        return sum(candidate.source != self.strategy for candidate, _, _ in self.items) / len(self.items)
 
 
 LISTS: Final = "lists"  # the table whose keys are strategies instead of items

@@ -4,6 +4,7 @@ from recommendations import api, models_api, strategies_api
 
 urlpatterns = [
     path("recommendations", api.RecommendationsView.as_view(), name="recommendations"),
+    path("recommendations/batch", api.RecommendationsBatchView.as_view(), name="recommendations-batch"),
     path("placements", api.PlacementsView.as_view(), name="placements"),
     path("placements/<str:key>", api.PlacementView.as_view(), name="placement"),
     path("strategies", strategies_api.StrategiesView.as_view(), name="strategies"),

@@ -32,6 +32,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "tenant_suspended": (403, "This tenant is suspended"),
     "not_found": (404, "There is no such thing here"),
     "unknown_placement": (404, "There is no placement of that key"),
+    "unknown_recommendation": (404, "That recommendation is not known, or not any more"),
     "method_not_allowed": (405, "That method is not allowed here"),
     "not_acceptable": (406, "The answer is JSON only"),
     "request_timeout": (408, "The body took too long to arrive"),

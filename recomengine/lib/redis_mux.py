@@ -52,6 +52,12 @@ def _by_digest(command: tuple[Argument, ...]) -> tuple[Argument, ...]:
     return ("EVALSHA", _digest(str(command[1])), *command[2:])
 
 
+def _ignored(done: asyncio.Future[list[Reply]]) -> None:
+    """Take note of an outcome that nobody waits for, so that asyncio does not complain about it."""
+    if not done.cancelled():
+        done.exception()
+
+
 class RedisUnavailable(Exception):
     """Redis gave no usable answer: degrade. The base of every error that a call raises, apart from wrong arguments."""
 
@@ -270,6 +276,13 @@ class RedisMux:
             if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
                 [replies[number]] = await self._send((commands[number],))
         return replies
+
+    def post(self, command: tuple[Argument, ...]) -> None:
+        """Send a command and go on: whether it was carried out is nobody's concern, so nothing is raised."""
+        try:
+            self._send((command,)).add_done_callback(_ignored)
+        except RedisUnavailable:
+            return
 
     async def close(self) -> None:
         """Fail what is outstanding, release the connection, and refuse every later call."""

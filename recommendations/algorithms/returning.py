@@ -67,16 +67,16 @@ def _chances_of(past: Sequence[int], rates: Rates) -> Iterator[tuple[int, float]
 
 def _count(visit: Sequence[int], counts: NDArray[np.float64]) -> None:
     """Add a visit's returns (`counts[0]`) and chances to return (`counts[1]`)."""
-    seen: list[int] = []  # newest first
+    seen: list[int] = []  # the newest first, as many as are told apart
     times: Counter[int] = Counter()
     for item in visit:
-        length = bisect_left(LENGTHS, len(seen))
-        for place, known in enumerate(seen[:PLACES]):
+        length = bisect_left(LENGTHS, len(times))
+        for place, known in enumerate(seen):
             counts[1, length, place, min(times[known], TIMES) - 1] += 1
-        if times[item]:
+        if item in seen:
             place = seen.index(item)
-            if place < PLACES:
-                counts[0, length, place, min(times[item], TIMES) - 1] += 1
+            counts[0, length, place, min(times[item], TIMES) - 1] += 1
             del seen[place]
         seen.insert(0, item)
+        del seen[PLACES:]
         times[item] += 1

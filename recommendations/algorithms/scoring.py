@@ -3,7 +3,8 @@
 That is two to three times faster than dictionaries. It is on every request's path, so nothing heavy is imported here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
 """One neighbour in eight bytes: items below 2^32, scores to three digits, counts that stop at 65,535."""
+AT_ONCE: Final = 40  # rows made together
 
 
 class Scored(NamedTuple):
@@ -28,23 +30,30 @@ class Scored(NamedTuple):
 def merge(
     lists: Sequence[bytes | None], weights: Sequence[float], exclude: Collection[int] = (), limit: int = 100
 ) -> list[Scored]:
+    """The best `limit` of `best_first`, without the items of `exclude`."""
+    found = best_first(lists, weights, limit + len(exclude))
+    return list(islice((each for each in found if each.item not in exclude), limit))
+
+
+def best_first(lists: Sequence[bytes | None], weights: Sequence[float], limit: int = 100) -> Iterator[Scored]:
     """Merge the lists of a history's anchors: score(j) = Σ_p weight_p · score_pj, the best `limit` first.
 
     One list (ENTRY rows; None or b"" for an anchor without neighbours) and one weight (> 0) per anchor, newest first.
-    `exclude`: items not to propose. Ties go to the smaller item, and in `because_of` to the newer anchor. Raises
-    ValueError if the lengths differ or the rows are not whole.
+    Ties go to the smaller item, and in `because_of` to the newer anchor. Raises ValueError if the lengths differ or the
+    rows are not whole. Most slates need a third of what lists propose, so rows are made some at a time.
     """
     lengths = [len(packed or b"") // ENTRY.itemsize for packed, _ in zip(lists, weights, strict=True)]
     entries = np.frombuffer(b"".join([packed for packed in lists if packed]), ENTRY)
     if not len(entries):
-        return []
+        return
     items, by_item = _sorted(entries["item"])
     parts = (np.repeat(weights, lengths) * entries["score"])[by_item]
     edges = _edges(items)
     totals = np.add.reduceat(parts, edges[:-1])
-    best = _best(totals, limit + len(exclude))
-    kept = [n for n, item in enumerate(items[edges[best]].tolist()) if item not in exclude][:limit]
-    return _explained(best[kept], items, totals, parts, edges, by_item, entries["count"], lengths)
+    best = _best(totals, limit)
+    for start in range(0, len(best), AT_ONCE):
+        some = best[start : start + AT_ONCE]
+        yield from _explained(some, items, totals, parts, edges, by_item, entries["count"], lengths)
 
 
 def _sorted(items: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -96,20 +96,6 @@ def history_cases(training: ibis.Table, held_out: ibis.Table, draw: Draw = DRAW)
     return found
 
 
-def given_cases(table: pa.Table) -> list[Case]:
-    """The cases of a published test set: columns `prefix` (lists of item numbers, oldest first) and `target`.
-
-    Each row is its own unit, unless a column `session` says which belong together. Raises ValueError if a column is
-    missing, a value null, or a prefix empty.
-    """
-    missing = {"prefix", "target"} - set(table.column_names)
-    if missing:
-        raise ValueError(f"The test set has no column {', '.join(sorted(missing))}.")
-    names = table["session"].to_pylist() if "session" in table.column_names else range(table.num_rows)
-    rows = zip(table["prefix"].to_pylist(), table["target"].to_pylist(), names, strict=True)
-    return [_given(number, *row) for number, row in enumerate(rows)]
-
-
 def novel_only(cases: Iterable[Case]) -> list[Case]:
     """The cases without the targets that their prefix holds already; those that have no other fall out."""
     rest = ((case, case.targets.difference(case.prefix)) for case in cases)
@@ -134,12 +120,6 @@ def _walk(session: str, steps: Sequence[Row], novel: bool) -> Iterator[Case]:
         if prefix and targets:
             yield Case(tuple(prefix), targets, session)
         prefix += items
-
-
-def _given(number: int, prefix: list[int] | None, target: int | None, unit: object) -> Case:
-    if not prefix or target is None or None in prefix:
-        raise ValueError(f"Row {number + 1} of the test set needs a prefix of at least one item and a target.")
-    return Case(tuple(prefix), frozenset([target]), str(unit))
 
 
 def _some(cases: Iterable[Case], limit: int, generator: np.random.Generator) -> list[Case]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from recommendations import scripts
-from recommendations.algorithms.scoring import Scored, merge
+from recommendations.algorithms.scoring import Scored, best_first
 from recommendations.scripts import Command
 from recommendations.strategies.base import (
     CANDIDATES,
@@ -65,15 +65,15 @@ class NeighbourLists(Strategy):
     def scored(self, tables: Tables, past: Sequence[int]) -> list[Scored]:
         """What it proposes after a past (item numbers, oldest first), from tables in memory."""
         anchors = newest_first(past, self.max_anchors)
-        return self.merged(tables.lists(self._table(len(anchors)), anchors), tables.parameters)
+        return list(self.merged(tables.lists(self._table(len(anchors)), anchors), tables.parameters))
 
     def at_hand(self, asked: Asked) -> tuple[str, ...]:
         """The items of the request that it starts from, newest first."""
         return tuple(dict.fromkeys(asked.query.items))[: self.max_anchors]
 
-    def merged(self, lists: Sequence[bytes | None], parameters: ServingParameters) -> list[Scored]:
+    def merged(self, lists: Sequence[bytes | None], parameters: ServingParameters) -> Iterator[Scored]:
         """The anchors' lists merged, best first."""
-        return merge(lists, self.weights(len(lists), parameters), limit=CANDIDATES)
+        return best_first(lists, self.weights(len(lists), parameters), CANDIDATES)
 
     def weights(self, count: int, parameters: ServingParameters) -> list[float]:
         """The weight of each anchor, newest first."""

@@ -66,7 +66,8 @@ class Session(HistoryLists):
         return NeighbourLists.scores(self, tables, past)
 
     def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
-        return NeighbourLists.candidate(self, item, score, evidence, because_of)._replace(repeats=False)
+        found = NeighbourLists.candidate(self, item, score, evidence, because_of)
+        return found._replace(repeats=False) if self.repeats else found
 
     def _visit(self, asked: Asked) -> tuple[str, ...]:
         return (*asked.query.items, *asked.query.session_items)

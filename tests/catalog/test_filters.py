@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from catalog import cards, conditions, filters, items
 from catalog.filters import All, Condition, Not, Op, parse, parse_text
-from catalog.matching import matches
+from catalog.matching import facts_of, matcher
 from catalog.models import Item
 from catalog.types import ItemIn
 from recomengine.lib.errors import DomainError
@@ -177,19 +178,17 @@ def test_postgresql_and_python_agree(tenant_a: TenantRef, item: ItemIn, trees: l
     with tenancy.use(tenant_a), connection.cursor() as cursor:
         Item.objects.all().delete()
         items.write(tenant_a, [item])
-        product = cards.product(Item.objects.get())
+        facts = facts_of(msgspec.json.encode(cards.product(Item.objects.get())))
         columns = ", ".join(each.text for each in compiled)
         cursor.execute(f"SELECT {columns} FROM catalog_item", [param for each in compiled for param in each.params])
         answers = cursor.fetchone()
     for tree, each, answer in zip(trees, wanted, answers, strict=True):
-        assert matches(each, product, AT) is answer, tree
+        assert matcher(each)(facts, AT) is answer, tree
 
 
-def test_products_as_the_serving_path_keeps_them_can_be_asked_too() -> None:
-    product = {
-        "price": "9.95", "sale_price": "5.00", "sale_starts_at": "2026-11-24T12:00:00Z", "sale_ends_at": None,
-        "categories": [], "attributes": {}, "brand": "",
-    }  # fmt: skip
-    cheap = parse({"field": "current_price", "op": "lt", "value": 6})
-    assert matches(cheap, product, MOMENTS[1])
-    assert not matches(cheap, product, MOMENTS[0])
+def test_which_price_holds_is_a_matter_of_the_moment() -> None:
+    sale = {"price": "9.95", "sale_price": "5.00", "sale_starts_at": "2026-11-24T12:00:00Z"}
+    facts = facts_of(msgspec.json.encode({"item_id": "a", "title": "A", **sale}))
+    cheap = matcher(parse({"field": "current_price", "op": "lt", "value": 6}))
+    assert cheap(facts, MOMENTS[1])
+    assert not cheap(facts, MOMENTS[0])

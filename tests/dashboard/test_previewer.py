@@ -33,7 +33,7 @@ class Links(HTMLParser):
 
 def compared(tenant: TenantRef, item: str | None, visitor: str | None = None) -> comparison.Comparison:
     asked = comparison.context(tenant, item, visitor, clock.now() - KEPT)
-    placement = preview.published(tenant)["pdp" if item else "home"]
+    placement = preview.published(tenant).placements["pdp" if item else "home"].config
     return comparison.compare(tenant, asked, placement)
 
 

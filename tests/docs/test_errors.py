@@ -7,7 +7,7 @@ import pytest
 
 from recomengine.lib.decoding import field_error
 from recomengine.lib.errors import CODES
-from recommendations.serving import EMPTY
+from recommendations.serving.answers import EMPTY
 from recommendations.strategies import STRATEGIES
 from tests.docs.pages import first_arguments, modules, rows, section, text
 

@@ -108,7 +108,7 @@ def test_an_error_of_ours_is_a_problem_and_tells_nothing_of_the_inside(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("the password is hunter2")
 
-    monkeypatch.setattr("recommendations.serving.slate", fail)
+    monkeypatch.setattr("recommendations.hot.slate", fail)
     monkeypatch.setattr("events.ingest.from_rows", fail)
     monkeypatch.setattr("catalog.items.get", fail)
     for answer in (api_a.get("recommendations"), api_a.post("events", VIEW), api_a.get("catalog/items/mug")):

@@ -8,6 +8,7 @@ import pytest
 
 from recomengine.lib import naming, redis
 from recomengine.lib.redis_mux import RedisMux
+from recommendations.serving.fallbacks import Fallbacks
 from tenants import live
 from tenants.types import TenantRef
 from tests.api import Api
@@ -36,6 +37,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
     return asked
 
 
+REMEMBERED = ["SET"]  # what was shown, for a next page; no answer waits for it
+
+
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     """The names of the commands of each exchange with Redis on the hot path."""
@@ -47,6 +51,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         return send(self, commands)
 
     monkeypatch.setattr(RedisMux, "_send", recorded)
+    monkeypatch.setattr(Fallbacks, "is_due", lambda *_: False)  # no slate is made for when Redis is away
     monkeypatch.setattr(live, "MAX_AGE", 3_600.0)  # however slow the machine is, only `notice` brings a look at it
     return seen
 
@@ -85,16 +90,18 @@ def test_an_answer_is_two_reads(shop: Api, reads: list[list[str]]) -> None:
     slate(shop, placement="pdp", item_id="mug", visitor_id="v1")
     del reads[:]
     assert ids(slate(shop, placement="pdp", item_id="mug", visitor_id="v1"))
-    # Three neighbour lists, the trends of shop and category, popular, new, what was bought, and the variants' groups.
-    assert reads == [["HMGET"] * 3 + ["EVALSHA", "EVALSHA", "HMGET", "EVALSHA", "EVALSHA", "HMGET"], ["HMGET"]]
+    # Three neighbour lists, the trends of shop and category, popular, new, what was bought, what was shown, and the
+    # variants' groups.
+    first = ["HMGET"] * 3 + ["EVALSHA", "EVALSHA", "HMGET", "EVALSHA", "EVALSHA", "ZRANGE", "HMGET"]
+    assert reads == [first, ["HMGET"], REMEMBERED]
 
 
 def test_a_history_is_read_with_its_neighbours(shop: Api, reads: list[list[str]]) -> None:
     slate(shop, placement="home", visitor_id="v1")
     del reads[:]
     slate(shop, placement="home", visitor_id="v1")
-    # for_you, trending, popular, new, what was bought
-    assert reads == [["EVALSHA", "EVALSHA", "HMGET", "EVALSHA", "EVALSHA"], ["HMGET"]]
+    # for_you, trending, popular, new, what was bought and what was shown
+    assert reads == [["EVALSHA", "EVALSHA", "HMGET", "EVALSHA", "EVALSHA", "ZRANGE"], ["HMGET"], REMEMBERED]
 
 
 def test_the_live_state_is_read_now_and_then(shop: Api, reads: list[list[str]]) -> None:
@@ -104,7 +111,7 @@ def test_the_live_state_is_read_now_and_then(shop: Api, reads: list[list[str]]) 
     for _ in range(5):
         slate(shop)
     assert reads[0] == ["HMGET"]
-    assert len(reads) == 1 + 5 * 2
+    assert len(reads) == 1 + 5 * 3
 
 
 def test_a_redis_that_forgets_answers_with_less_and_not_with_errors(shop: Api, tenant_a: TenantRef) -> None:

@@ -39,7 +39,7 @@ def test_created_read_changed_and_removed(api_a: Api) -> None:
     changed = api_a.call("PATCH", "placements/mine", data={"cascade": ["similar"], "name": "Yours"})
     assert changed.status == 200
     assert changed.json == created.json | {
-        "cascade": ["similar"], "name": "Yours", "updated_at": changed.json["updated_at"],
+        "cascade": ["similar"], "name": "Yours", "version": 2, "updated_at": changed.json["updated_at"],
     }  # fmt: skip
     assert changed.json["updated_at"] > created.json["updated_at"]
     assert api_a.call("DELETE", "placements/mine").status == 204

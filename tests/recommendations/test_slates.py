@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 
 from catalog.types import Card
 from events.types import HISTORY_LENGTH
-from recommendations import packing, scripts, serving
+from recommendations import packing, scripts
 from recommendations.algorithms.returning import learn_returns
+from recommendations.serving import answers, planning
+from recommendations.serving.prepared import prepared
+from recommendations.serving.slates import SPARE, Slate
+from recommendations.serving.slates import slate as serve
 from recommendations.strategies import STRATEGIES, Asked, blend, tuned
-from recommendations.types import MAX_LIMIT, LiveModel, PlacementConfig, Query, ServingParameters, Slate
+from recommendations.types import MAX_LIMIT, Candidate, LiveModel, PlacementConfig, Query, ServingParameters
 
 NOW = 1_700_000_000.0
+QUERY = Query()
 NAMES = [f"i{n}" for n in range(40)]
 OWN = blend(
     "own",
@@ -82,6 +87,8 @@ class Shop:
         return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
 
     def of_command(self, name: str, key: str, *fields: str) -> Any:
+        if name == "ZRANGE":
+            return []
         assert name == "HMGET"
         if key.endswith(":ids"):
             return [b"%d" % NAMES.index(field) if field in NAMES else None for field in fields]
@@ -141,7 +148,7 @@ def run(
 ) -> tuple[Slate, int]:
     """The slate and the number of reads it took."""
     model = MODEL if version else None
-    reads, count = serving.slate("shop", query, placement, model, NOW, strategies=strategies or ALL), 0
+    reads, count = serve("shop", query, prepared(placement), model, NOW, strategies=strategies or ALL), 0
     try:
         commands = next(reads)
         while True:
@@ -152,16 +159,25 @@ def run(
         return slate, count
 
 
+def ids(slate: Slate) -> list[str]:
+    return [each.admitted.card.item_id for each in slate.items]
+
+
+def candidates(slate: Slate) -> list[tuple[Candidate, str]]:
+    """What was shown, with its item's id."""
+    return [(each.admitted.candidate, each.admitted.card.item_id) for each in slate.items]
+
+
 @given(shops(), QUERIES, PLACEMENTS)
 def test_a_slate_shows_only_what_may_be_shown_each_once_up_to_the_limit(
     shop: Shop, query: Query, placement: PlacementConfig
 ) -> None:
     slate, _ = run(shop, query, placement)
     by_name = {card.item_id: card for card in shop.cards.values()}
-    shown = [item_id for _, item_id, _ in slate.items]
+    shown = ids(slate)
     assert len(shown) == len(set(shown)) <= (query.limit or placement.limit)
     assert not set(shown) & {*query.exclude, *query.items}
-    assert not {item_id for each, item_id, _ in slate.items if not each.repeats} & {*query.session_items}
+    assert not {item_id for each, item_id in candidates(slate) if not each.repeats} & {*query.session_items}
     for item_id in shown:
         assert by_name[item_id].available
         assert by_name[item_id].published_at <= NOW
@@ -174,8 +190,8 @@ def test_of_a_group_one_is_shown_and_none_of_what_is_at_hand(
     shop: Shop, query: Query, placement: PlacementConfig
 ) -> None:
     slate, _ = run(shop, query, placement)
-    groups = [group for _, item_id, _ in slate.items if (group := shop.group(item_id))]
-    new = {group for each, item_id, _ in slate.items if (group := shop.group(item_id)) and not each.repeats}
+    groups = [group for item_id in ids(slate) if (group := shop.group(item_id))]
+    new = {group for each, item_id in candidates(slate) if (group := shop.group(item_id)) and not each.repeats}
     if placement.one_per_group:
         assert len(groups) == len(set(groups))
         assert not set(groups) & {shop.group(item_id) for item_id in query.items}
@@ -191,20 +207,20 @@ def test_a_slate_is_full_unless_there_is_nothing_more(shop: Shop, query: Query, 
     slate, _ = run(shop, query, placement)
     everything, _ = run(shop, replace(query, limit=MAX_LIMIT), placement)
     limit = query.limit or placement.limit
-    assert slate.items == everything.items[:limit]
+    assert candidates(slate) == candidates(everything)[:limit]
 
 
 @given(shops(), QUERIES, PLACEMENTS)
 def test_a_slate_says_where_its_items_come_from(shop: Shop, query: Query, placement: PlacementConfig) -> None:
     slate, _ = run(shop, query, placement)
     asked = [query.strategy, *placement.cascade] if query.strategy else list(placement.cascade)
-    sources = [candidate.source for candidate, _, _ in slate.items]
+    sources = [candidate.source for candidate, _ in candidates(slate)]
     assert sources == sorted(sources, key=list(dict.fromkeys(asked)).index)  # a strategy at a time, in their order
     assert slate.strategy == asked[0]
     if not query.fill:
         assert set(sources) <= {asked[0]}
     assert 0 <= slate.fallback_share <= 1
-    anchored = {candidate.because_of for candidate, _, _ in slate.items} - {None}
+    anchored = {candidate.because_of for candidate, _ in candidates(slate)} - {None}
     assert anchored <= {*query.items, *query.session_items, *shop.history}
 
 
@@ -214,18 +230,18 @@ def test_what_a_visitor_knows_is_not_shown_where_the_history_is_read(
 ) -> None:
     slate, _ = run(shop, query, placement)
     asked = Asked("shop", query, MODEL, NOW)
-    steps = serving.plan(asked, serving.cascade_of(query, placement, ALL))
+    steps = planning.plan(asked, planning.cascade_of(query, placement, ALL), prepared(placement)).steps
     known = set(shop.bought) if query.visitor_id or query.user_id else set()
     whole = [read for step in steps for read in step.reads if read[1] == scripts.NEIGHBOURS]
     if any(int(read[-1]) == HISTORY_LENGTH for read in whole):
         known |= set(shop.history)
-    assert not {item_id for candidate, item_id, _ in slate.items if not candidate.repeats} & known
+    assert not {item_id for candidate, item_id in candidates(slate) if not candidate.repeats} & known
 
 
 @given(shops(), QUERIES, PLACEMENTS)
 def test_the_answer_is_as_the_contract_shows_it(shop: Shop, query: Query, placement: PlacementConfig) -> None:
     slate, _ = run(shop, query, placement)
-    answer = msgspec.json.decode(msgspec.json.encode(serving.body(slate, "r1")))
+    answer = msgspec.json.decode(msgspec.json.encode(answers.body(slate, "r1", QUERY)))
     assert [item["position"] for item in answer["items"]] == list(range(1, len(answer["items"]) + 1))
     assert set(answer) - {"empty_reason"} == {
         "recommendation_id", "placement", "strategy", "experiment", "model_version", "fallback_share", "context",
@@ -245,7 +261,7 @@ def test_the_answer_is_as_the_contract_shows_it(shop: Shop, query: Query, placem
 def test_the_reads_are_few(shop: Shop, query: Query, placement: PlacementConfig) -> None:
     slate, reads = run(shop, query, placement)
     proposed = len({n for numbers in shop.lists.values() for n in numbers})
-    assert reads <= 2 + proposed // serving.SPARE
+    assert reads <= 2 + proposed // SPARE
     if slate.empty_reason in {"no_context", "no_model"}:
         assert reads == 0
 
@@ -253,7 +269,7 @@ def test_the_reads_are_few(shop: Shop, query: Query, placement: PlacementConfig)
 @given(shops(), QUERIES, PLACEMENTS)
 def test_without_a_model_only_what_needs_none_is_read(shop: Shop, query: Query, placement: PlacementConfig) -> None:
     slate, reads = run(shop, query, placement, version=None)
-    assert {candidate.source for candidate, _, _ in slate.items} <= NEED_NO_MODEL
+    assert {candidate.source for candidate, _ in candidates(slate)} <= NEED_NO_MODEL
     assert slate.empty_reason in {None, "no_model", "nothing_available"}
     if not {*placement.cascade, query.strategy} & NEED_NO_MODEL:
         assert (slate.empty_reason, reads) == ("no_model", 0)
@@ -263,7 +279,7 @@ def test_an_item_whose_id_looks_like_a_format_is_quoted_as_it_is() -> None:
     shop = Shop({1: Card("i1", True, 0, 0, "", b"{}")}, {"{0}{count}": [1]}, [])
     placement = PlacementConfig("here", ("also_viewed",))
     slate, _ = run(shop, Query("here", items=("{0}{count}",)), placement)
-    [item] = serving.body(slate, "r1")["items"]
+    [item] = answers.body(slate, "r1", QUERY)["items"]
     assert item["reason"]["text"] == "3 shoppers interested in {0}{count} were also interested in this"
 
 
@@ -272,5 +288,5 @@ def test_a_slate_from_long_lists_of_many_anchors(length: int) -> None:
     lists = {f"i{n}": list(range(length)) for n in range(20)}
     shop = Shop({n: Card(f"x{n}", True, 0, 0, "", b"{}") for n in range(length)}, lists, [])
     slate, reads = run(shop, Query("here", session_items=tuple(lists)), PlacementConfig("here", ("session",), 50))
-    assert [item_id for _, item_id, _ in slate.items] == [f"x{n}" for n in range(min(length, 50))]
+    assert ids(slate) == [f"x{n}" for n in range(min(length, 50))]
     assert reads == 2

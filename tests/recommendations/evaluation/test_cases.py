@@ -3,7 +3,6 @@ from collections import Counter
 from itertools import chain
 
 import ibis
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
@@ -12,7 +11,6 @@ from recommendations.algorithms.sessions import sessions
 from recommendations.evaluation.cases import (
     Draw,
     basket_cases,
-    given_cases,
     history_cases,
     known_only,
     next_item_cases,
@@ -131,28 +129,6 @@ def test_what_is_absurdly_long_is_cut_to_its_newest_part() -> None:
     assert found.prefix == tuple(range(500, 1500))
     (cart,) = basket_cases(order_lines(interactions(order("o", *range(1500))))).cart
     assert len(cart.prefix) == 999
-
-
-def test_a_given_test_set() -> None:
-    table = pa.table({"prefix": [[1, 1], [2]], "target": [3, 4]})
-    assert given_cases(table) == [case(3, prefix=[1, 1], unit="0"), case(4, prefix=[2], unit="1")]
-    grouped = table.append_column("session", pa.array([7, 7]))
-    assert {each.unit for each in given_cases(grouped)} == {"7"}
-
-
-@pytest.mark.parametrize(
-    ("columns", "complaint"),
-    [
-        ({"prefix": [[1]]}, "no column target"),
-        ({"prefix": [[1], []], "target": [1, 2]}, "Row 2"),
-        ({"prefix": [None], "target": [1]}, "Row 1"),
-        ({"prefix": [[1]], "target": [None]}, "Row 1"),
-        ({"prefix": [[None]], "target": [1]}, "Row 1"),
-    ],
-)
-def test_a_test_set_that_is_none_is_refused(columns: dict[str, list[object]], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
-        given_cases(pa.table(columns))
 
 
 def test_unknown_targets_are_taken_out_only_when_asked() -> None:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from catalog.types import Card
-from recommendations import packing, serving
+from recommendations import packing
+from recommendations.serving import answers
+from recommendations.serving.slates import Slate
 from recommendations.strategies import STRATEGIES, Anchors, blend, tuned
 from recommendations.strategies.base import Strategy
-from recommendations.types import Candidate, PlacementConfig, Query, ServingParameters, Slate
+from recommendations.types import Candidate, PlacementConfig, Query, ServingParameters
 from tests.docs.pages import rows, section, text
-from tests.recommendations.test_slates import MODEL, NAMES, NOW, Shop, run
+from tests.recommendations.test_slates import MODEL, NAMES, NOW, Shop, candidates, ids, run
 
 OWN: Final = blend("own", "Own", [(STRATEGIES["similar"], 3.0), (STRATEGIES["popular"], 1.0)])
 RETURNING: Final = blend("returning", "Returning", [(tuned(STRATEGIES["session"], {"repeats": True}), 1.0)])
@@ -61,7 +63,7 @@ def slate(name: str, made: Shop, query: Query | None = None, **changes: Any) -> 
 
 
 def shown(answer: Slate) -> list[str]:
-    return [item_id for _, item_id, _ in answer.items]
+    return ids(answer)
 
 
 @every
@@ -118,15 +120,15 @@ def test_ids_that_nobody_knows_change_nothing(name: str) -> None:
 def test_best_first_and_each_says_its_evidence(name: str) -> None:
     answer = slate(name, shop())
     codes = set(rows(section(text("docs/errors.md"), "Reasons")))
-    scores = [candidate.score for candidate, _, _ in answer.items]
+    scores = [candidate.score for candidate, _ in candidates(answer)]
     assert scores == sorted(scores, reverse=True)
-    for candidate, _, _ in answer.items:
+    for candidate, _ in candidates(answer):
         assert candidate.source == name
         assert candidate.reason in codes
         assert candidate.reason in EVERY[name].reasons
         assert candidate.evidence > 0 or candidate.reason == "new"  # days in the shop, which may be none
         assert candidate.score > 0
-        assert serving.sentence(candidate)
+        assert answers.sentence(candidate)
 
 
 @every
@@ -185,25 +187,25 @@ def test_ties_go_to_the_smaller_item(name: str) -> None:
 
 def test_a_blend_adds_shares_of_each_parts_best() -> None:
     """similar: i5 1, i6 ~½, i7 ~0, three times; popular: i9 1, i5 ~½, i8 ~0, once; all over four."""
-    scores = {item_id: candidate.score / packing.SCALE for candidate, item_id, _ in slate("own", shop()).items}
+    scores = {item_id: candidate.score / packing.SCALE for candidate, item_id in candidates(slate("own", shop()))}
     assert scores["i5"] == pytest.approx((3 + 0.5) / 4, abs=2e-3)
     assert scores["i6"] == pytest.approx(3 * 0.5 / 4, abs=2e-3)
     assert scores["i9"] == pytest.approx(1 / 4, abs=2e-3)
 
 
 def test_a_blend_gives_the_reason_of_the_part_that_gave_most() -> None:
-    found: dict[str, Candidate] = {item_id: candidate for candidate, item_id, _ in slate("own", shop()).items}
+    found: dict[str, Candidate] = {item_id: candidate for candidate, item_id in candidates(slate("own", shop()))}
     assert (found["i5"].reason, found["i5"].because_of, found["i9"].reason) == ("similar_content", "i0", "popular")
     assert {candidate.source for candidate in found.values()} == {"own"}
 
 
 def test_a_part_with_nothing_to_start_from_has_no_say() -> None:
     alone = slate("own", shop(), Query("here"))
-    assert next((item_id, candidate.score) for candidate, item_id, _ in alone.items) == ("i9", packing.SCALE)
+    assert next((item_id, candidate.score) for candidate, item_id in candidates(alone)) == ("i9", packing.SCALE)
 
 
 def test_a_visit_may_come_back_but_not_to_the_item_at_hand() -> None:
-    found = {item_id: candidate for candidate, item_id, _ in slate("returning", shop()).items}
+    found = {item_id: candidate for candidate, item_id in candidates(slate("returning", shop()))}
     assert (found["i2"].reason, found["i2"].evidence) == ("comes_back", 1)
     assert "i0" not in found
     assert "i2" not in shown(slate("session", shop()))

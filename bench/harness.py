@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import django
@@ -30,13 +31,15 @@ def serving(workers: int = 2) -> Iterator[int]:
 
 
 @contextmanager
-def serving_processes(workers: int = 2) -> Iterator[tuple[int, list[int]]]:
-    """The API's port, and the numbers of the processes that serve it."""
+def serving_processes(
+    workers: int = 2, application: str = "recomengine.edge:application", interface: str = "asgi"
+) -> Iterator[tuple[int, list[int]]]:
+    """The API's port (or another application's), and the numbers of the processes that serve it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     options = [
         "--interface",
-        "asgi",
+        interface,
         "--port",
         str(port),
         "--workers",
@@ -45,7 +48,7 @@ def serving_processes(workers: int = 2) -> Iterator[tuple[int, list[int]]]:
         "--log-level",
         "warning",
     ]
-    server = subprocess.Popen([sys.executable, "-m", "granian", *options, "recomengine.edge:application"])
+    server = subprocess.Popen([sys.executable, "-m", "granian", *options, application])
     try:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             time.sleep(0.1)
@@ -71,3 +74,42 @@ def bench_tenants(*names: str, **fields: Any) -> Iterator[list[Tenant]]:
 def _purge() -> None:
     for tenant in Tenant.objects.filter(slug__startswith="bench-"):
         changing.purge_tenant(changing.delete_tenant(tenant))
+
+
+class Connection:
+    """One keep-alive connection with at most one request under way."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent_at = 0.0
+        self.received = b""
+
+    def send(self, payload: bytes) -> None:
+        self.received, self.sent_at = b"", time.perf_counter()
+        self.socket.sendall(payload)
+
+    def answer(self) -> bytes | None:
+        """The whole answer, or None as long as it is not complete."""
+        self.received += self.socket.recv(65536)
+        head, end, body = self.received.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        return self.received if len(body) >= length else None
+
+
+def processors() -> float:
+    """Seconds that the machine's processors have computed since it started, for whomever; 0 where that is not told."""
+    try:
+        with open("/proc/stat") as told:
+            user, nice, system, _idle, _waiting, *interrupts = map(int, told.readline().split()[1:8])
+    except OSError:
+        return 0.0
+    return (user + nice + system + sum(interrupts[:2])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds that a process has computed so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

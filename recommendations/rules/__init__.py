@@ -1,0 +1,1 @@
+"""Rules: what a merchant wants shown, whatever the strategies propose."""
