@@ -87,7 +87,7 @@ def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], ch
 def alike(
     run: Run, texts: list[CatalogItem], by_text: ibis.Table, together: ibis.Table, viewed: ibis.Table
 ) -> ibis.Table:
-    """Of the neighbours by text (NEIGHBOURS) those served: items that no order (or else visit) combines borrow theirs."""
+    """The neighbours by text (NEIGHBOURS) as served: items that no order (or else visit) combines borrow theirs."""
     cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
     return run("similar", by_text.anti_join(cold, "item").union(cold))
 

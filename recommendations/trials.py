@@ -99,7 +99,7 @@ def _told(result: Results, train_seconds: float) -> dict[str, Any]:
 
 
 def _trained(log: Log, texts: list[CatalogItem], strategy: str) -> MemoryTables:
-    """The tables that a strategy reads, built as a shop's trainings build them."""
+    """The tables that a strategy reads, built as a shop's trainings build them, but for the backing of co-views."""
     if strategy == "recently_viewed":
         return MemoryTables({})
     interactions = log.as_orders() if strategy == "bought_together" else log.interactions
