@@ -37,7 +37,7 @@ Job = Callable[[Path, int, Path], int]
 
 def _coview(engine: Any, interactions: ibis.Table) -> ibis.Table:
     steps = engine.create_table("sessions", sessions.numbered_sessions(interactions))
-    return coview.coview_of_sessions(steps)
+    return coview.coview_of_sessions(steps, keep=engine.create_table)
 
 
 def _over_the_log(job: Callable[[Any, ibis.Table], ibis.Table]) -> Job:
@@ -73,7 +73,7 @@ def _build(log: Path, items: int, spill: Path) -> int:
     def progress(name: str) -> None:
         print(f"    {time.perf_counter() - began:7.1f} s: {name}", file=sys.stderr)
 
-    tables, _ = building.build(texts, log, progress)
+    tables, _ = building.build(texts, log, progress=progress)
     return sum(table.num_rows for table in tables.values())
 
 

@@ -1,74 +1,141 @@
-"""VSTAN, the nearest-neighbour method that session recommenders are measured against, plainly.
+"""VSTAN, the nearest-neighbour method that session recommenders are measured against; nothing of the project uses it.
 
-Ludewig, Jannach: Evaluation of session-based recommendation algorithms, UMUAI 2018 (V-SKNN: vector similarity with
-linear or exponential recency, idf); Garg et al.: Sequence and time aware neighborhood for session-based
-recommendations, SIGIR 2019 (the three decays). A baseline for `bench.quality`; nothing of the project uses it.
+Ludewig, Mauro, Latifi, Jannach: Empirical analysis of session-based recommendation algorithms, UMUAI 2021. It joins the
+decays of STAN (Garg et al.: Sequence and time aware neighborhood for session-based recommendations, SIGIR 2019) with
+the idf and the vector similarity of V-SKNN (Ludewig, Jannach: Evaluation of session-based recommendation algorithms,
+UMUAI 2018). Formulas and parameters are those of the authors' framework `session-rec`; ties go to the newer session and
+to the smaller item.
 """
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-Sessions = Sequence[tuple[float, Sequence[int]]]
-"""End (in days) and items of each session, oldest session first."""
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
+MICROSECONDS_PER_DAY: Final = 86_400_000_000
 
 
-@dataclass
-class Vstan:
-    """`sample` newest sessions with an item of the visit are compared, the `neighbours` most similar vote.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What was looked at, oldest first, repeats included; `ended` in microseconds."""
 
-    `by_position`, `by_age` (days), `by_gap`: the decays of the visit's own steps, of a neighbour's age, and of the
-    distance to the newest common item.
+    ended: int
+    items: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Of the `sample` newest sessions that hold an item of the visit, the `neighbours` most similar vote.
+
+    `cosine`: similarity by cosine, else the weighted share of the visit that is in the session. Decays, in places but
+    for `by_age` (days): `by_position` of the visit's items in the similarity, `by_age` of a session, `by_gap` of the
+    distance to the last common item in it, `by_match` of how long ago the visit saw the newest common item. `idf`:
+    its weight in an item's score.
     """
 
-    sessions: Sessions
-    neighbours: int = 500
-    sample: int = 5000
-    by_position: float = 2.0
-    by_age: float = 100.0
-    by_gap: float = 2.0
-    _holding: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    _idf: dict[int, float] = field(default_factory=dict)
+    neighbours: int
+    sample: int
+    cosine: bool
+    by_position: float
+    by_age: float
+    by_gap: float
+    by_match: float
+    idf: float
 
-    def __post_init__(self) -> None:
-        for number, (_, items) in enumerate(self.sessions):
-            for item in set(items):
-                self._holding[item].append(number)
-        total = len(self.sessions)
-        self._idf = {item: math.log(1 + total / len(holding)) for item, holding in self._holding.items()}
 
-    def recommend(self, pasts: Sequence[tuple[int, ...]], *, k: int, novel: bool) -> Iterator[list[int]]:
+PUBLISHED: Final[Mapping[str, Parameters]] = {
+    "RetailRocket, HR": Parameters(500, 1_000, True, 7.24, 100, 3.62, 3.62, 1),
+    "RetailRocket, MRR": Parameters(1_000, 2_500, False, 3.62, 100, 0.4525, 3.62, 1),
+    "Diginetica, HR": Parameters(100, 1_000, False, 4.9, 80, 9.8, 4.9, 5),
+    "Diginetica, MRR": Parameters(1_500, 5_000, True, 4.9, 40, 4.9, 1.225, 10),
+    "RSC15, HR": Parameters(2_000, 10_000, True, 4, 20, 0.5, 1, 2),
+    "RSC15, MRR": Parameters(1_500, 10_000, True, 0.5, 5, 2, 2, 2),
+}
+"""What the authors found best for three shops, by hit rate and by MRR (their window protocol)."""
+
+
+class Vstan:
+    """VSTAN over sessions (at least one), asked for the next items of visits."""
+
+    def __init__(self, sessions: Sequence[Session], parameters: Parameters) -> None:
+        ordered = sorted(sessions, key=lambda session: session.ended)
+        self.parameters = parameters
+        ended = np.array([session.ended for session in ordered], np.int64)
+        # Counted from the newest session, not from the visit: that is one factor for all.
+        self._decays = np.exp((ended - ended[-1]) / MICROSECONDS_PER_DAY / parameters.by_age)
+        lasts = [{item: place for place, item in enumerate(session.items)} for session in ordered]
+        self._sizes = np.array([len(last) for last in lasts])
+        self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
+        self._items = np.array([item for last in lasts for item in last], np.int64)
+        self._places = np.array([place for last in lasts for place in last.values()], np.float64)
+        self._session_of = np.repeat(np.arange(len(ordered)), self._sizes)
+        self._by_item = self._rows_by_item()
+        self._idf = self._idf_of_items(ordered)
+
+    def recommend(self, pasts: Sequence[Sequence[int]], k: int, *, novel: bool) -> Iterator[list[int]]:
+        """The k best items for each visit (item numbers, oldest first), without those it holds if `novel`."""
         for past in pasts:
-            scores = self._scores(past)
-            seen = set(past) if novel else set()
-            yield [item for item in sorted(scores, key=lambda item: -scores[item]) if item not in seen][:k]
+            items, scores = self._scored(past)
+            if novel:
+                new = ~np.isin(items, past)
+                items, scores = items[new], scores[new]
+            yield items[np.lexsort((items, -scores))[:k]].tolist()
 
-    def _scores(self, past: Sequence[int]) -> dict[int, float]:
-        last = {item: place for place, item in enumerate(past)}
-        weights = {item: math.exp((place + 1 - len(past)) / self.by_position) for item, place in last.items()}
-        found: defaultdict[int, float] = defaultdict(float)
-        for number, similarity in self._nearest(weights, len(last)):
-            items = self.sessions[number][1]
-            common = max((item for item in items if item in last), key=lambda item: last[item])
-            at = max(place for place, item in enumerate(items) if item == common)
-            for place, item in enumerate(items):
-                found[item] += similarity * math.exp(-abs(place - at) / self.by_gap) * self._idf[item]
-        return found
+    def _rows_by_item(self) -> dict[int, Numbers]:
+        order = np.argsort(self._items, kind="stable")
+        items, firsts = np.unique(self._items[order], return_index=True)
+        return dict(zip(items.tolist(), np.split(order, firsts[1:]), strict=True))
 
-    def _nearest(self, weights: dict[int, float], length: int) -> list[tuple[int, float]]:
-        candidates: Counter[int] = Counter()
-        newest = sorted({number for item in weights for number in self._holding.get(item, ())[-self.sample :]})
-        kept = set(newest[-self.sample :])
-        for item, weight in weights.items():
-            for number in self._holding.get(item, ())[-self.sample :]:
-                if number in kept:
-                    candidates[number] += weight  # type: ignore[assignment]
-        end = self.sessions[-1][0]
-        aged = {
-            number: common
-            / math.sqrt(length * len(set(self.sessions[number][1])))
-            * math.exp((self.sessions[number][0] - end) / self.by_age)
-            for number, common in candidates.items()
-        }
-        return sorted(aged.items(), key=lambda each: -each[1])[: self.neighbours]
+    def _idf_of_items(self, sessions: Sequence[Session]) -> Numbers:
+        """ln(sessions / steps on the item), for each row of `_items`."""
+        steps = np.array([item for session in sessions for item in session.items], np.int64)
+        items, counts = np.unique(steps, return_counts=True)
+        idf: Numbers = np.log(len(sessions) / counts)[np.searchsorted(items, self._items)]
+        return idf
+
+    def _scored(self, past: Sequence[int]) -> tuple[Numbers, Numbers]:
+        """Distinct items and their scores."""
+        sessions, similarity, common, match = self._neighbours(past)
+        if not len(sessions):
+            return np.empty(0, np.int64), np.empty(0)
+        sizes = self._sizes[sessions]
+        rows = np.repeat(self._starts[sessions] - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        decays = self.parameters
+        vote = similarity * np.exp((match - len(past)) / decays.by_match)
+        gap = np.abs(self._places[rows] - np.repeat(common, sizes))
+        scores = np.repeat(vote, sizes) * np.exp(-gap / decays.by_gap) * (1 + self._idf[rows] * decays.idf)
+        items, where = np.unique(self._items[rows], return_inverse=True)
+        return items, np.bincount(where, weights=scores)
+
+    def _neighbours(self, past: Sequence[int]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """The most similar sessions, their similarity, where their last common item is, and where it is in the visit.
+
+        The latter two are of different items: the last in the session, and the newest of the visit.
+        """
+        places = {item: place for place, item in enumerate(past, start=1)}
+        held = [(self._by_item[item], place) for item, place in places.items() if item in self._by_item]
+        if not held:
+            nothing = np.empty(0, np.int64)
+            return nothing, nothing, nothing, nothing
+        rows = np.concatenate([rows for rows, _ in held])
+        seen = np.repeat([place for _, place in held], [len(rows) for rows, _ in held])
+        weights = np.exp((seen - len(past)) / self.parameters.by_position)
+        found, where = np.unique(self._session_of[rows], return_inverse=True)
+        similarity = np.bincount(where, weights=weights) / self._length(places, len(past), found) * self._decays[found]
+        common, match = np.full(len(found), -1.0), np.zeros(len(found), np.int64)
+        np.maximum.at(common, where, self._places[rows])
+        np.maximum.at(match, where, seen)
+        newest = slice(max(0, len(found) - self.parameters.sample), None)
+        best = np.lexsort((-found[newest], -similarity[newest]))[: self.parameters.neighbours]
+        return found[newest][best], similarity[newest][best], common[newest][best], match[newest][best]
+
+    def _length(self, places: Mapping[int, int], steps: int, sessions: Numbers) -> Numbers | float:
+        if not self.parameters.cosine:
+            return float(len(places))
+        squares = sum(math.exp((place - steps) / self.parameters.by_position) ** 2 for place in places.values())
+        lengths: Numbers = math.sqrt(squares) * np.sqrt(self._sizes[sessions])
+        return lengths

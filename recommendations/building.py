@@ -74,7 +74,7 @@ def opened(engine: Any, events: Events) -> ibis.Table:
 def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], choice: Choice) -> dict[str, ibis.Table]:
     """The tables of neighbour lists; what several of them share is computed once."""
     steps = run("sessions", sessions.numbered_sessions(interactions, choice.coview.sessions))
-    viewed = run("views", coview.coview_of_sessions(steps, choice.coview))
+    viewed = run("views", coview.coview_of_sessions(steps, choice.coview, run))
     combined = run("combinations", baskets.combinations(interactions, choice.single))
     together = run("baskets", baskets.rank_combinations(combined, choice.single))
     carts = run("carts", baskets.rank_combinations(combined, choice.cart))

@@ -9,7 +9,7 @@ usual depends on the log: whether it holds visits at all, and whether they are b
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import ibis
 import msgspec
@@ -28,6 +28,7 @@ from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import ENOUGH_UNITS, MEASURES, Case
 from recommendations.offline import packed_neighbours, recommender
 from recommendations.packed_tables import MemoryTables
+from recommendations.strategies.base import CANDIDATES
 from recommendations.types import USUAL, ServingParameters
 
 Run = Callable[[str, ibis.Table], ibis.Table]
@@ -82,18 +83,20 @@ class Choice:
             },
             "coview": asdict(self.coview),
             "returns": self.serving.returns,
+            "found": self.serving.found,
             "evidence": self.evidence,
         }
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        chosen, returns = plain["chosen"], plain["returns"]
+        chosen = plain["chosen"]
+        serving = {"recency": chosen["recency"], "returns": plain["returns"], "found": plain["found"]}
         return cls(
             coview=msgspec.convert(plain["coview"], CoviewParams),
             single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),
             cart=replace(baskets.CART, popularity_penalty=chosen["cart_penalty"]),
-            serving=msgspec.convert({"recency": chosen["recency"], "returns": returns}, ServingParameters),
+            serving=msgspec.convert(serving, ServingParameters),
             names={name: chosen[name] for name in ("coview",) if name in chosen},
             evidence=plain["evidence"],
         )
@@ -107,16 +110,16 @@ def choose(run: Run, interactions: ibis.Table) -> Choice:
     if _are_histories(looks, steps):
         usual = HISTORIES
         steps = run("choice histories", sessions.sessions(looks, usual.sessions))
-    name, params, recency, viewed = _choose_coview(run, steps, usual)
+    viewed = _choose_coview(run, steps, usual)
     single, cart, bought = _choose_baskets(run, interactions)
-    rates = returning.learn_returns(visits.visits(interactions, params.sessions.gap_minutes))
+    rates = returning.learn_returns(visits.visits(interactions, viewed.params.sessions.gap_minutes))
     return Choice(
-        coview=params,
+        coview=viewed.params,
         single=single,
         cart=cart,
-        serving=ServingParameters(recency, rates),
-        names={"coview": name},
-        evidence={**viewed, **bought},
+        serving=ServingParameters(viewed.recency, rates, viewed.found),
+        names={"coview": viewed.name},
+        evidence={**viewed.evidence, **bought},
     )
 
 
@@ -150,9 +153,18 @@ def _are_histories(looks: ibis.Table, steps: ibis.Table) -> bool:
     return bool(row["days"]) or int(steps.session.nunique().execute()) < row["number"] * MOST
 
 
-def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> tuple[str, CoviewParams, float, dict[str, Any]]:
-    """The name of the co-view setting, the setting, and how fast the interest of a visit fades with it."""
-    nothing = NAMES[usual], usual, usual.recency, dict[str, Any]()
+class _Viewed(NamedTuple):
+    """The co-view setting and its name, how fast the interest of a visit fades, and how often it finds what is new."""
+
+    name: str
+    params: CoviewParams
+    recency: float
+    found: float
+    evidence: dict[str, Any]
+
+
+def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> _Viewed:
+    nothing = _Viewed(NAMES[usual], usual, usual.recency, 1.0, {})
     moment = split_moment(steps)
     if moment is None:
         return nothing
@@ -174,7 +186,7 @@ def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> tuple[st
     }
     recency, faded = _best(fading)
     evidence = {"coview": _evidence(cases, tried), "recency": _evidence(cases, faded)}
-    return name, settings[name], float(recency), evidence
+    return _Viewed(name, settings[name], float(recency), asked.found(tables[name], float(recency)), evidence)
 
 
 def _span(steps: ibis.Table) -> timedelta:
@@ -226,6 +238,11 @@ class _Asked:
     def session(self, name: str, lists: Mapping[int, bytes], recency: float) -> Results:
         tables = MemoryTables({"coview": lists}, ServingParameters(recency))
         return evaluate(name, recommender("session", tables, self.k, novel=True), self.cases, self.k, self.known)
+
+    def found(self, lists: Mapping[int, bytes], recency: float) -> float:
+        """In which share of the cases a target is among all that is proposed, with one more case in which it is."""
+        every = _Asked(self.cases, self.known, CANDIDATES).session("found", lists, recency)
+        return float((every.ranks > 0).sum() + 1) / (len(self.cases) + 1)
 
     def baskets(self, name: str, table: str, run: Run, combined: ibis.Table, params: BasketParams) -> Results:
         ranked = packed_neighbours(run(f"choice {table} {name}", baskets.rank_combinations(combined, params)))

@@ -1,7 +1,7 @@
 """Training and evaluating the pipeline on a log from anywhere, without a tenant."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ def evaluate_log(
     found = []
     for name in dict.fromkeys((strategy, "popular")):
         began = time.perf_counter()
-        tables = _trained(log, texts, name)
+        tables = trained(log, name, texts)
         seconds = time.perf_counter() - began
         result = evaluate(name, recommender(name, tables, k, novel=novel), cases, k, known)
         found.append(_told(result, seconds))
@@ -98,8 +98,11 @@ def _told(result: Results, train_seconds: float) -> dict[str, Any]:
     return {**{name: quality.pop(name) for name in first}, **speed, **quality}
 
 
-def _trained(log: Log, texts: list[CatalogItem], strategy: str) -> MemoryTables:
-    """The tables that a strategy reads, built as a shop's trainings build them, but for the backing of co-views."""
+def trained(log: Log, strategy: str, texts: Sequence[CatalogItem] = ()) -> MemoryTables:
+    """The tables that a strategy reads, built as a shop's trainings build them, but no texts back co-views.
+
+    `similar` needs the items' `texts`.
+    """
     if strategy == "recently_viewed":
         return MemoryTables({})
     interactions = log.as_orders() if strategy == "bought_together" else log.interactions
@@ -108,7 +111,7 @@ def _trained(log: Log, texts: list[CatalogItem], strategy: str) -> MemoryTables:
         if strategy == "popular":
             return MemoryTables({LISTS: {"popular": packed_ranking(run("popular", building.popular(table)))}})
         choice = choosing.choose(run, table)
-        found = _TABLES.get(strategy, _coviews)(run, table, choice, texts)
+        found = _TABLES.get(strategy, _coviews)(run, table, choice, list(texts))
         return MemoryTables({name: packed_neighbours(each) for name, each in found.items()}, choice.serving)
 
 

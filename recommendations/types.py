@@ -55,11 +55,12 @@ class ServingParameters:
     """What a model was found to be served best with.
 
     `recency`: τ of e^(-p/τ), the weight of the p-th newest item of a visit. `returns`: how often a visit comes back to
-    what it has seen (`algorithms.returning`).
+    what it has seen (`algorithms.returning`). `found`: how often the next new item is among those proposed, 0 to 1.
     """
 
     recency: float = 1.5
     returns: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    found: float = 1.0
 
     @cached_property
     def recency_weights(self) -> list[float]:

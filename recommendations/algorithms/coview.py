@@ -5,7 +5,7 @@ from typing import Final
 
 import ibis
 
-from recommendations.algorithms.ranking import both_ways, rank_neighbours
+from recommendations.algorithms.ranking import Keep, both_ways, not_kept, rank_neighbours
 from recommendations.algorithms.sessions import SessionParams, numbered_sessions
 from recommendations.algorithms.types import POSITIVE_TYPES
 
@@ -63,7 +63,7 @@ def coview(interactions: ibis.Table, params: CoviewParams = BROWSING) -> ibis.Ta
     return coview_of_sessions(numbered_sessions(interactions, params.sessions), params)
 
 
-def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING) -> ibis.Table:
+def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING, keep: Keep = not_kept) -> ibis.Table:
     """Build the co-view table (NEIGHBOURS) from sessions (SESSION_EVENTS).
 
     W_ij = Σ_sessions 2^(-age/half-life) · Σ_{|gap|≤window} (forward or backward)/max(1, |gap|), i ≠ j, where gap is the
@@ -71,22 +71,25 @@ def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING) -> ib
     score = n_i^-½ · ln(1 + N/n_i) · W_ij / n_j^0.15, with n the decayed number of steps on an item and N of sessions.
     The factor of i is folded in, so serving only computes score(j) = Σ_p e^(-p/τ) · score_ij; it does not change an
     item's own order. Age is counted from the newest session. `count`: distinct sessions with both within the window.
+    `keep`: what is read more than once goes through it; without it a large log's pairs are computed or stored twice.
     """
-    weighted = _with_weight(steps, params.half_life_days)
-    pairs = both_ways(_pairs(weighted, params))
-    factors = _factors(weighted, params)
+    weighted = keep("weighted steps", _with_weight(steps, params.half_life_days))
+    pairs = both_ways(keep("pairs", _pairs(weighted, params)))
+    factors = keep("factors", _factors(weighted, params))
     anchors = factors.select("item", "of_anchor")
     others = factors.select("of_neighbour", neighbour="item")
     joined = pairs.inner_join(anchors, "item").inner_join(others, "neighbour")
     score = joined.of_anchor * joined.weight * joined.of_neighbour
-    return rank_neighbours(joined.select("item", "neighbour", "count", score=score), params.k)
+    return rank_neighbours(joined.select("item", "neighbour", "count", score=score), params.k, keep)
 
 
 def _with_weight(steps: ibis.Table, half_life_days: float) -> ibis.Table:
+    """The steps, each with the weight of its session and whether an item comes back in it (true or null)."""
     age = steps.ended_at.max().as_scalar().epoch_seconds() - steps.ended_at.epoch_seconds()
-    return steps.select(
-        "session", "position", "item", weight=ibis.literal(2.0) ** (-age / SECONDS_PER_DAY / half_life_days)
-    )
+    weight = ibis.literal(2.0) ** (-age / SECONDS_PER_DAY / half_life_days)
+    often = steps.group_by("session", "item").having(ibis._.count() > 1).agg().select("session").distinct()
+    marked = steps.select("session", "position", "item", weight=weight)
+    return marked.left_join(often.mutate(returns=True), "session").select(*marked.columns, "returns")
 
 
 def _factors(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
@@ -106,15 +109,15 @@ def _decayed_sessions(weighted: ibis.Table) -> ibis.Table:
 
 def _pairs(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
     """Unordered pairs low < high: weight of `high` for `low` (`up`), of `low` for `high` (`down`), and sessions."""
-    counted = weighted.mutate(times=weighted.count().over(ibis.window(group_by=["session", "item"])))
-    marked = counted.mutate(most=counted.times.max().over(ibis.window(group_by="session")))
     # Where no item comes back a session meets a pair once: orders, which have most pairs, need not be grouped twice.
-    once = _met(marked.filter(marked.most == 1), params).drop("session")
-    met = _met(marked.filter(marked.most > 1), params)
+    once = _met(weighted.filter(weighted.returns.isnull()), params).drop("session")
+    met = _met(weighted.filter(weighted.returns.notnull()), params)
     again = met.group_by("session", "low", "high").agg(up=met.up.sum(), down=met.down.sum()).drop("session")
     per_session = ibis.union(once, again)
     return per_session.group_by("low", "high").agg(
-        up=per_session.up.sum(), down=per_session.down.sum(), count=per_session.count()
+        up=per_session.up.sum().cast("float32"),
+        down=per_session.down.sum().cast("float32"),
+        count=per_session.count().cast("int32"),
     )
 
 

@@ -41,18 +41,21 @@ def learn_returns(visits: Iterable[Sequence[int]]) -> Rates:
     return tuple(tuple(tuple(times) for times in places) for places in rates)
 
 
-def with_returns(new: Sequence[Scored], past: Sequence[int], rates: Rates) -> list[tuple[int, float]]:
+def with_returns(
+    new: Sequence[Scored], past: Sequence[int], rates: Rates, found: float = 1.0
+) -> list[tuple[int, float]]:
     """Items with the probability that they are next, best first: `new` ones (scored, best first) and seen ones.
 
     `past` are the item numbers of the visit, oldest first, repeats included. What the seen ones leave of the
-    probability is shared among the new ones by score. Ties go to the new.
+    probability is for new ones; the share `found` of it, which is how often the next new item is among `new`, is
+    divided among those by score. Ties go to the new.
     """
     seen = dict(_chances_of(past, rates)) if rates else {}
     total = sum(seen.values())
     shrink = min(1.0, (1 - LEAST_NEW) / total) if total else 1.0
     known = frozenset(past)
     unseen = [(scored.item, scored.score) for scored in new if scored.item not in known]
-    unit = (1 - total * shrink) / sum(score for _, score in unseen) if unseen else 0.0
+    unit = (1 - total * shrink) * found / sum(score for _, score in unseen) if unseen else 0.0
     chances = [(item, score * unit) for item, score in unseen]
     chances += [(item, chance * shrink) for item, chance in seen.items()]
     return sorted(chances, key=lambda each: -each[1])

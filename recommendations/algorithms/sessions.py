@@ -1,7 +1,7 @@
 """Derive sessions from raw interactions."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import ibis
 
@@ -46,92 +46,96 @@ def sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.
 def numbered_sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.Table:
     """The same with numbers (`hashing`) instead of names for sessions: several times faster to work with."""
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
-    return _capped(_whole(_split(_at_moments(_events(positive), params.gap_minutes))), params)
+    single = positive.filter(positive.order_id.isnull())
+    ordered = _ordered(positive.filter(positive.order_id.notnull()))
+    # Filtered before the union, so that what is read twice is the file and no copy of it.
+    named = ibis.union(*(_hashed(events.filter(events.session.notnull())) for events in (single, ordered)))
+    unnamed = ibis.union(*(_hashed(events.filter(events.session.isnull())) for events in (single, ordered)))
+    events = ibis.union(named.rename(session="visit"), _split(unnamed, params.gap_minutes))
+    return _capped(_whole(_new(_at_moments(events))), params)
 
 
-def _events(positive: ibis.Table) -> ibis.Table:
-    """One row per event: visit (what a visitor did under one session id, or under none), named, moment, item, units."""
-    single = positive.filter(positive.order_id.isnull()).select("visitor", "session", "occurred_at", "item", "quantity")
-    lines = positive.filter(positive.order_id.notnull())
+def _ordered(lines: ibis.Table) -> ibis.Table:
+    """The lines of orders, with the session and the moment of their order."""
     of_order = ibis.window(group_by=["visitor", "order_id"])
-    ordered = lines.select(
-        "visitor",
+    return lines.mutate(
         session=ibis.coalesce(lines.session.min().over(of_order), lines.session),
         occurred_at=lines.occurred_at.min().over(of_order),
-        item="item",
-        quantity="quantity",
     )
-    events = ibis.union(single, ordered)
+
+
+def _hashed(events: ibis.Table) -> ibis.Table:
+    """One row per event, with a number for the visit: what a visitor did under one session id, or under none."""
     return events.select(
         "item",
-        visit=hashed(events.visitor + "\t" + events.session.fill_null("")),
-        named=events.session.notnull(),
         moment="occurred_at",
+        visit=hashed(events.visitor + "\t" + events.session.fill_null("")),
         units=events.quantity.fill_null(1),
     )
 
 
-def _at_moments(events: ibis.Table, gap_minutes: int) -> ibis.Table:
-    """Each item once a moment, the moments of a visit numbered (`place`); 1 in `starts` where one follows a pause."""
-    in_time = ibis.window(group_by="visit", order_by=["moment", "item"])
-    alike = ibis.range_window(group_by="visit", order_by=["moment", "item"], preceding=0, following=0)
+def _split(unnamed: ibis.Table, gap_minutes: int) -> ibis.Table:
+    """Give every event without a session id the number of a session that begins after a pause."""
+    last_moment = unnamed.moment.lag().over(ibis.window(group_by="visit", order_by="moment"))
+    pause = unnamed.moment.epoch_seconds() - last_moment.epoch_seconds()
+    timed = unnamed.mutate(starts=(pause > gap_minutes * 60).fill_null(False).cast("int8"))
+    # A frame by range: events of the same moment all see the one among them that follows the pause.
+    so_far = ibis.range_window(group_by="visit", order_by="moment", preceding=None, following=0)
+    number = timed.starts.sum().over(so_far).cast("int32").cast("int64")
+    return timed.select("item", "moment", "units", session=timed.visit ^ (number * SCATTER_FACTOR))
+
+
+def _at_moments(events: ibis.Table) -> ibis.Table:
+    """Each item once a moment, the moments of a session numbered (`place`)."""
+    in_time = ibis.window(group_by="session", order_by=["moment", "item"])
+    alike = ibis.range_window(group_by="session", order_by=["moment", "item"], preceding=0, following=0)
     # Sorting is what windows cost; these share one sort, and so do those of each function below.
     seen = events.mutate(
         sold=events.units.sum().over(alike),
         last_moment=events.moment.lag().over(in_time),
         last_item=events.item.lag().over(in_time),
-        place=ibis.dense_rank().over(ibis.window(group_by="visit", order_by="moment")),
+        place=ibis.dense_rank().over(ibis.window(group_by="session", order_by="moment")),
     )
     repeated = (seen.moment == seen.last_moment) & (seen.item == seen.last_item)
-    pause = seen.moment.epoch_seconds() - seen.last_moment.epoch_seconds()
-    starts = (~seen.named & (pause > gap_minutes * 60)).fill_null(False).cast("int8")
     # Sums are as wide as the engine likes, and everything that is sorted goes to disk when there is much of it.
     units = seen.sold.clip(-MOST_UNITS, MOST_UNITS).cast("int32")
     kept = seen.filter(~repeated.fill_null(False))
-    return kept.select("visit", "item", "moment", units=units, starts=starts, place=seen.place.cast("int32"))
+    return kept.select("session", "item", "moment", units=units, place=seen.place.cast("int32"))
 
 
-def _split(timed: ibis.Table) -> ibis.Table:
-    """Give every step the number of its session, and drop those whose item was there at the moment before."""
-    # Frames by range: steps of the same moment all see the one among them that follows the pause.
-    numbered = timed.mutate(
-        number=timed.starts.sum().over(_moments(preceding=None, following=0)),
-        first=timed.starts.max().over(_moments(preceding=0, following=0)),
-        before=timed.item.collect().over(_moments(preceding=(1, 1))),
-    )
-    again = (numbered.first == 0) & numbered.before.contains(numbered.item).fill_null(False)
-    session = numbered.visit ^ (numbered.number.cast("int32").cast("int64") * SCATTER_FACTOR)
-    return numbered.filter(~again).select("item", "units", "moment", "place", session=session)
-
-
-def _moments(**frame: Any) -> ibis.expr.builders.WindowBuilder:
-    """Moments of the same visit, relative to a step's own."""
-    return ibis.range_window(group_by="visit", order_by="place", **frame)
+def _new(steps: ibis.Table) -> ibis.Table:
+    """The steps whose item was not there at the moment before."""
+    before = steps.select("session", "item", place=(steps.place + 1).cast("int32"))
+    return steps.anti_join(before, ["session", "item", "place"])
 
 
 def _whole(steps: ibis.Table) -> ibis.Table:
-    """Sessions of more than one step, with their end and places counted from it."""
-    newest_first = [ibis.desc("place"), ibis.desc("units"), _scattered(steps), "item"]
-    by_moment = ibis.window(group_by="session", order_by=ibis.desc("place"))
+    """Sessions of more than one step, with their `length` and end, and their moments counted from it."""
+    of_session = ibis.window(group_by="session")
     counted = steps.mutate(
-        length=steps.count().over(ibis.window(group_by="session")),
-        ended_at=steps.moment.max().over(ibis.window(group_by="session")),
-        moments_after=ibis.dense_rank().over(by_moment),
-        steps_after=ibis.rank().over(by_moment),
-        row=ibis.row_number().over(ibis.window(group_by="session", order_by=newest_first)),
+        length=steps.count().over(of_session).cast("int32"),
+        ended_at=steps.moment.max().over(of_session),
+        moments_after=ibis.dense_rank().over(ibis.window(group_by="session", order_by=ibis.desc("place"))),
     )
     whole = counted.filter(counted.length > 1)
     return whole.select(
-        "session", "item", "ended_at", "steps_after", row=whole.row.cast("int32"), position=-whole.moments_after
+        "session", "item", "units", "moment", "length", "ended_at", position=-whole.moments_after.cast("int32")
     )
 
 
-def _capped(steps: ibis.Table, params: SessionParams) -> ibis.Table:
+def _capped(whole: ibis.Table, params: SessionParams) -> ibis.Table:
     """Of one moment the lines with most units, and of what is left of a session the last steps."""
-    kept = steps.filter(steps.row - steps.steps_after < params.max_at_once)
+    surely_kept = min(params.max_at_once, params.max_events)
+    short, long = whole.filter(whole.length <= surely_kept), whole.filter(whole.length > surely_kept)
+    newest_first = [ibis.desc("position"), ibis.desc("units"), _scattered(long), "item"]
+    ranked = long.mutate(
+        steps_after=ibis.rank().over(ibis.window(group_by="session", order_by=ibis.desc("position"))),
+        row=ibis.row_number().over(ibis.window(group_by="session", order_by=newest_first)),
+    )
+    kept = ranked.filter(ranked.row - ranked.steps_after < params.max_at_once)
     in_order = ibis.window(group_by="session", order_by="row")
     last = kept.mutate(back=ibis.row_number().over(in_order)).filter(ibis._.back < params.max_events)
-    return last.select(*SESSION_EVENTS.names)
+    return ibis.union(short.select(*SESSION_EVENTS.names), last.select(*SESSION_EVENTS.names))
 
 
 def _scattered(steps: ibis.Table) -> ibis.Value:

@@ -62,7 +62,8 @@ class Session(HistoryLists):
 
     def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
         if self.repeats:
-            return with_returns(self.scored(tables, past), past, tables.parameters.returns)
+            served = tables.parameters
+            return with_returns(self.scored(tables, past), past, served.returns, served.found)
         return NeighbourLists.scores(self, tables, past)
 
     def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
@@ -74,10 +75,11 @@ class Session(HistoryLists):
 
     def _with_returns(self, asked: Asked, new: Sequence[Candidate], reply: Reply) -> Iterator[Candidate]:
         assert asked.model is not None
+        served = asked.model.parameters
         past = self._past(asked, reply)
         proposed, times = {each.item: each for each in new}, Counter(past)
         scored = [Scored(each.item, each.score, 0, 0) for each in new]
-        for item, chance in with_returns(scored, past, asked.model.parameters.returns):
+        for item, chance in with_returns(scored, past, served.returns, served.found):
             found = self._seen(item, times[item]) if item in times else proposed[item]
             yield found._replace(score=chance * SCALE)
 

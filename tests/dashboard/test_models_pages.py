@@ -54,6 +54,7 @@ TRIED = {"setting": "browsing", "ndcg": 0.2, "hit_rate": 0.4, "mrr": 0.1, "cover
 PARAMETERS = {
     "chosen": {"coview": "recent", "recency": 3.0, "bought_together_penalty": 0.0, "cart_penalty": 0.5},
     "returns": [],
+    "found": 1.0,
     "evidence": {
         "coview": {
             "cases": 4000,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import ibis
+import pytest
 
 from recommendations import choosing
 from recommendations.algorithms import baskets
@@ -38,7 +39,7 @@ def test_a_choice_comes_back_from_json_as_it_was() -> None:
         coview=replace(BROWSING, half_life_days=7.0, backward=1.0),
         single=replace(baskets.PRODUCT_PAGE, popularity_penalty=0.0),
         cart=replace(baskets.CART, popularity_penalty=0.7),
-        serving=ServingParameters(3.0, (((0.1, 0.2),),)),
+        serving=ServingParameters(3.0, (((0.1, 0.2),),), 0.4),
         names={"coview": "recent"},
         evidence={"coview": {"cases": 3}},
     )
@@ -60,3 +61,12 @@ def test_enough_visits_are_evidence_and_the_same_visits_the_same_choice() -> Non
     assert tried[0]["difference"] is None
     assert {each["setting"] for each in tried} > {"browsing", "without distance"}
     assert first.evidence["coview"]["units"] >= ENOUGH_UNITS
+    assert first.serving.found == 1  # what comes next is always among the few neighbours
+
+
+def test_what_nobody_can_guess_is_seldom_found() -> None:
+    """After the first two items a visit turns to one that no visit has had."""
+    rows = [step for n in range(1_200) for step in visit(f"v{n}", n % 40, (n + 1) % 40, 1_000 + n, day=n / 24)]
+    choice = chosen(rows)
+    cases = choice.evidence["coview"]["cases"]
+    assert choice.serving.found == pytest.approx(0.5, abs=2 / cases)

@@ -17,6 +17,8 @@ from recommendations.algorithms.coview import (
     coview_of_sessions,
     purchase_share,
 )
+from recommendations.algorithms.engine import open_engine
+from recommendations.algorithms.sessions import numbered_sessions
 from recommendations.algorithms.types import SESSION_EVENTS
 from tests.recommendations.algorithms import references
 from tests.recommendations.algorithms.conftest import Run
@@ -103,6 +105,15 @@ def test_builds_from_sessions_made_elsewhere(run: Run) -> None:
     columns = {"session": ["s", "s"], "position": [0, 1], "item": [1, 2], "ended_at": [START, START]}
     steps = pa.table(columns, SESSION_EVENTS.to_pyarrow())
     assert run(coview_of_sessions(ibis.memtable(steps))).num_rows == 2
+
+
+def test_keeping_what_is_read_twice_changes_nothing() -> None:
+    rows = [*visit("s", 1, 2, 1, 3), *visit("t", 2, 3, day=1), *order("o", 1, 3, 4, visitor="w")]
+    with open_engine(memory_limit="1GB") as engine:
+        steps = engine.create_table("steps", numbered_sessions(interactions(rows)))
+        kept = engine.to_pyarrow(coview_of_sessions(steps, keep=engine.create_table))
+        assert engine.table("pairs").count().execute() == 5
+        assert lists(kept) == lists(engine.to_pyarrow(coview_of_sessions(steps)))
 
 
 @settings(max_examples=25, deadline=None)

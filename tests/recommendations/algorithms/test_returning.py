@@ -43,6 +43,15 @@ def test_each_item_is_there_once_in_the_order_of_its_chance(found: list[list[int
     assert sum(chances) <= 1 + 1e-9
 
 
+def test_new_items_share_what_is_left_as_far_as_they_are_found() -> None:
+    """Rates of a place by hand; 0.4 is left, of which half is found among items of scores 4, 2 and 1."""
+    rates = ((((0.6,) * TIMES,) * PLACES),) * 6
+    ranked = with_returns(NEW, [9], rates, found=0.5)
+    assert [item for item, _ in ranked] == [9, 5, 6, 7]
+    assert dict(ranked) == pytest.approx({9: 0.6, 5: 0.2 * 4 / 7, 6: 0.2 * 2 / 7, 7: 0.2 / 7})
+    assert dict(with_returns(NEW, [9], rates))[5] == pytest.approx(0.4 * 4 / 7)
+
+
 def test_without_rates_only_new_items_are_shown() -> None:
     assert [item for item, _ in with_returns(NEW, [6, 1], ())] == [5, 7]
 
