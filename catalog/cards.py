@@ -173,7 +173,7 @@ def drop_gone(tenant: TenantRef) -> None:
         refresh(tenant, gone[start : start + _CHUNK])
 
 
-def card(item: Row) -> Card:
+def card(item: Item | Row) -> Card:
     """What the serving path needs of an item."""
     return Card(
         item_id=item.item_id,

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from catalog import cards, conditions
 from catalog.filters import Filter
+from catalog.matching import Facts, facts_of
 from catalog.models import Item
 from recomengine.lib import clock
 from tenants import tenancy
@@ -72,6 +73,14 @@ def newest(tenant: TenantRef, limit: int) -> list[ItemSummary]:
 def summary(item: Item) -> ItemSummary:
     """What a person needs to recognise a stored item."""
     return msgspec.convert(cards.product(item), ItemSummary)
+
+
+def facts(tenant: TenantRef, item_ids: Sequence[str]) -> dict[str, tuple[Facts, bool]]:
+    """What filters can ask of those of the items that exist, and whether they may be shown now."""
+    now = clock.now().timestamp()
+    with tenancy.use(tenant):
+        found = [cards.card(item) for item in Item.objects.filter(item_id__in=item_ids)]
+    return {each.item_id: (facts_of(each.product), each.is_showable(now)) for each in found}
 
 
 def passing(tenant: TenantRef, wanted: Filter, limit: int, *, within: float = 10.0) -> list[int]:

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from events import archive, archiving, history, identities, live_entries, trending
+from events import archive, archiving, elsewhere, history, identities, live_entries, trending
 from events.importing import forgetting
 from events.models import ArchivedMonth, Erasure
 from events.subjects import Subject, checked, digest_of, of_subject
@@ -27,6 +27,7 @@ from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
 
 TASK: Final = "events.go_on_erasing"
+SETTLED: Final = 3  # seconds after which everything is written that was under way when an erasure began
 log = structlog.get_logger(__name__)
 
 
@@ -39,7 +40,7 @@ def erase(tenant: TenantRef, identifier: str, *, by: Actor) -> Erasure:
         audit.record(by, "visitor.erased", ("erasure", str(row.pk)), owner, after={"events": row.events})
     try:
         _forget_in_redis(tenant, Subject.of(row))
-        current_app.send_task(TASK, args=[tenant.slug])
+        current_app.send_task(TASK, args=[tenant.slug], countdown=SETTLED)
     except (RedisError, OperationalError) as error:  # the periodic task goes on with it
         log.warning("erasure waits", tenant=tenant.slug, erasure=row.pk, error=type(error).__name__)
     return row
@@ -85,6 +86,7 @@ def _begin(tenant: TenantRef, identifier: str) -> Erasure:
     row.refresh_from_db()
     if not ArchivedMonth.objects.filter(dropped_at__isnull=False).exists():
         _erase_browsers(tenant, row)  # the database knows all of them
+    elsewhere.erase(tenant, Subject.of(row))
     return row
 
 
@@ -105,6 +107,7 @@ def _finish(tenant: TenantRef, row: Erasure) -> None:
     _forget_in_redis(tenant, Subject.of(row))
     trending.rebuild(tenant)
     subject = Subject.of(row)
+    elsewhere.erase(tenant, subject)  # again: other processes may have had something to write
     forgetting.forget(tenant, {subject.id, *subject.own_browsers})
     for archived in archive.months(tenant):
         if row.archived_until is None or archived.month > row.archived_until:

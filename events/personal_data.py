@@ -10,7 +10,7 @@ import msgspec
 from django.db import transaction
 from psycopg import sql
 
-from events import archive, history, identities, live_entries
+from events import archive, elsewhere, history, identities, live_entries
 from events.subjects import Subject, checked, digest_of, of_subject
 from recomengine.lib import clock, redis
 from recomengine.lib.errors import DomainError
@@ -31,32 +31,33 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def export(tenant: TenantRef, identifier: str, *, by: Actor) -> Iterator[bytes]:
-    """One JSON object, a piece at a time: joined ids, what Redis holds, and every event's lines.
+    """One JSON object, a piece at a time: joined ids, what Redis and other apps hold, and every event's lines.
 
     Raises `not_found` if nothing is stored under the id, `invalid` if it can be no id.
     """
     subject = _subject(tenant, identifier)
-    events, kept = _events(tenant, subject), _in_redis(tenant, subject)
+    events, kept, others = _events(tenant, subject), _in_redis(tenant, subject), _elsewhere(tenant, subject)
     first = next(events, None)
-    if first is None and not kept:
+    if first is None and not kept and not any(others.values()):
         raise DomainError("not_found", "Nothing is stored under that id.")
     with transaction.atomic():
         about = "visitor", digest_of(tenant, identifier)[:16]
         audit.record(by, "visitor.exported", about, directory.get_model(tenant.slug))
     joined = {"users": subject.users, "visitors": subject.own_browsers}
-    head = {"id": identifier, "exported_at": clock.now(), **joined, "recent": kept}
+    head = {"id": identifier, "exported_at": clock.now(), **joined, "recent": kept, **others}
     return _document(head, chain([first] if first else [], events))
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How much is stored under an id, `recent` in Redis, and with which ids it is joined."""
+    """How much is stored under an id, `recent` in Redis, `elsewhere` by other apps, and with which ids it is joined."""
 
     id: str
     events: int
     first_at: datetime | None
     last_at: datetime | None
     recent: int
+    elsewhere: dict[str, int]
     users: tuple[str, ...]
     visitors: tuple[str, ...]
 
@@ -67,7 +68,8 @@ def summary(tenant: TenantRef, identifier: str) -> Summary:
     moments = [event["occurred_at"] for event in _events(tenant, subject) if event["line"] == 0]
     return Summary(
         identifier, len(moments), min(moments, default=None), max(moments, default=None),
-        len(_in_redis(tenant, subject)), subject.users, tuple(subject.own_browsers),
+        len(_in_redis(tenant, subject)), {name: len(rows) for name, rows in _elsewhere(tenant, subject).items()},
+        subject.users, tuple(subject.own_browsers),
     )  # fmt: skip
 
 
@@ -114,6 +116,10 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
     if isinstance(row["properties"], str):  # as the archive keeps them
         row["properties"] = msgspec.Raw(row["properties"].encode())
     return row
+
+
+def _elsewhere(tenant: TenantRef, subject: Subject) -> dict[str, list[dict[str, Any]]]:
+    return {name: list(rows) for name, rows in elsewhere.told(tenant, subject).items()}
 
 
 def _in_redis(tenant: TenantRef, subject: Subject) -> dict[str, Any]:

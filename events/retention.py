@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 import structlog
-from psycopg import errors, sql
+from psycopg import sql
 
 from events import archive, archiving, partitions
 from events.models import ArchivedMonth
@@ -32,17 +32,7 @@ def enforce(tenant: TenantRef) -> None:
 
 def _drop_partitions(tenant: TenantRef, oldest: date) -> bool:
     with connect() as connection:
-        expired = [month for month in partitions.existing(connection, tenant.schema) if month < oldest]
-        connection.commit()
-        for month in expired:
-            try:
-                with connection.transaction():
-                    partitions.drop(connection, tenant.schema, month)
-            except errors.LockNotAvailable:
-                log.warning("expired events not dropped, the table is busy", tenant=tenant.slug, month=str(month))
-                return False
-            log.info("expired events dropped", tenant=tenant.slug, month=str(month))
-    return True
+        return partitions.drop_before(connection, tenant.schema, oldest)
 
 
 def _forget_keys(tenant: TenantRef, oldest: date) -> None:

@@ -17,9 +17,14 @@ def publish(tenant: TenantRef) -> None:
     """Show the experiments as they are now to every serving process; one at a time, so that the last shows the last."""
     with tenancy.use(tenant), transaction.atomic():
         lock_until_commit(experiments_key(tenant.slug))
-        configs = [row.config for row in Experiment.objects.filter(status=Experiment.Status.RUNNING)]
-        redis.client().set(experiments_key(tenant.slug), msgspec.msgpack.encode(configs))
+        running = configs()
+        redis.client().set(experiments_key(tenant.slug), msgspec.msgpack.encode(running))
         live.changed(tenant.slug, "config")
+
+
+def configs() -> list[ExperimentConfig]:
+    """The running experiments of the tenant in use."""
+    return [row.config for row in Experiment.objects.filter(status=Experiment.Status.RUNNING)]
 
 
 def decode(packed: bytes | None) -> Mapping[str, ExperimentConfig]:

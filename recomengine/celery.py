@@ -41,6 +41,8 @@ app.conf.beat_schedule = {
     "keep-event-tallies": {"task": "events.keep_tallies", "schedule": timedelta(minutes=1)},
     "make-event-partitions": {"task": "events.make_partitions", "schedule": timedelta(days=1)},
     "enforce-event-retention": {"task": "events.enforce_retention", "schedule": timedelta(days=1)},
+    "make-slate-partitions": {"task": "recommendations.make_partitions", "schedule": timedelta(days=1)},
+    "enforce-slate-retention": {"task": "recommendations.enforce_retention", "schedule": timedelta(days=1)},
     "tend-erasures": {"task": "events.tend_erasures", "schedule": timedelta(minutes=10)},
     "repair-projections": {"task": "events.repair", "schedule": timedelta(minutes=1)},
 }

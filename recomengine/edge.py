@@ -47,6 +47,7 @@ from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
 from recomengine.lib.termination import when_told_to_end  # noqa: E402
 from recomengine.lib.uploads import MARGIN  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
+from recommendations.serving_log import ServingLog  # noqa: E402
 from tenants import page_tokens, people, tokens  # noqa: E402
 from tenants.keycache import KeyCache  # noqa: E402
 from tenants.keys import only, presented_bearer, presented_key  # noqa: E402
@@ -76,7 +77,8 @@ class Edge:
         self.states = LiveStates(self.mux)
         self.keys = KeyCache(self.states)
         self.leases = Leases(self.mux)
-        self.known = recommendations_hot.Known(self.mux)
+        self.serving_log = ServingLog(postgres.connect)
+        self.known = recommendations_hot.Known(self.mux, self.serving_log)
         self.writer = Writer(postgres.connect)
         self.streams = live_stream.Streams()
         self.under_way = 0  # requests for recommendations
@@ -219,6 +221,7 @@ class Edge:
         self.streams.close()
         await self.keys.close()
         await asyncio.to_thread(self.writer.close)
+        await asyncio.to_thread(self.serving_log.close)
         await self.mux.close()
 
 

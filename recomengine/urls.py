@@ -13,6 +13,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("tenants.urls")),
     path("", include("catalog.urls")),
     path("", include("events.urls")),
+    path("", include("experiments.urls")),
     path("", include("recommendations.urls")),
     path("", include("widgets.urls")),
     path("", include("analytics.urls")),

@@ -2,23 +2,21 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.filters import parse
 from recomengine.lib.api import CursorPages, HotEndpoint, PageSchema
+from recomengine.lib.decoding import parse_json
 from recomengine.lib.errors import DomainError
-from recomengine.lib.postgres import lock_until_commit
-from recommendations import parsing, placements
+from recommendations import parsing, placement_editing
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES
 from recommendations.types import MAX_LIMIT
 from tenants import tenancy
-from tenants.authentication import caller_of
+from tenants.authentication import actor_of, caller_of
 from tenants.types import Scope
 
 
@@ -29,7 +27,7 @@ class ReasonSchema(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="The evidence in words.")
 
 
-class PartSchema(serializers.Serializer[Any]):
+class ScorePartSchema(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="place, rule, margin, newness or shown_often.")
     factor = serializers.FloatField(help_text="What the value was multiplied by; 0 puts an item behind all others.")
     rule = serializers.CharField(allow_null=True)
@@ -37,7 +35,7 @@ class PartSchema(serializers.Serializer[Any]):
 
 class ItemExplanationSchema(serializers.Serializer[Any]):
     value = serializers.FloatField(help_text="What the order went by.")
-    parts = PartSchema(many=True, help_text="What the value is made of; empty where nothing changes the order.")
+    parts = ScorePartSchema(many=True, help_text="What the value is made of; empty where nothing changes the order.")
     pinned_by = serializers.CharField(allow_null=True, help_text="The rule that put it there.")
     propensity = serializers.FloatField(help_text="The probability with which this item is in this slot.")
 
@@ -199,18 +197,24 @@ class PlacementSchema(serializers.ModelSerializer[Placement]):
         ]  # fmt: skip
         read_only_fields = ["version", "created_at", "updated_at"]
 
-    def validate_cascade(self, cascade: list[str]) -> list[str]:
-        placements.check_cascade(cascade)
-        return cascade
-
-    def validate_filter(self, wanted: Any) -> Any:
-        if wanted is not None:
-            parse(wanted, "/filter")
-        return wanted
-
 
 class PlacementPageSchema(PageSchema):
     results = PlacementSchema(many=True)
+
+
+class SettingsSchema(PlacementSchema):
+    class Meta(PlacementSchema.Meta):
+        fields = list(placement_editing.SETTINGS)
+
+
+class VersionSchema(serializers.Serializer[Any]):
+    version = serializers.IntegerField(source="number")
+    changed_at = serializers.DateTimeField(source="at")
+    settings = SettingsSchema(help_text="What the placement was; `PATCH` takes it to go back.")
+
+
+class VersionPageSchema(PageSchema):
+    results = VersionSchema(many=True)
 
 
 class PlacementsView(APIView):
@@ -220,59 +224,54 @@ class PlacementsView(APIView):
         pages = CursorPages()
         with tenancy.use(caller_of(request).tenant):
             page = pages.paginate_queryset(Placement.objects.all(), request, view=self)
-        return pages.get_paginated_response(PlacementSchema(page or [], many=True).data)
+        return pages.get_paginated_response(PlacementSchema(page, many=True).data)
 
     @extend_schema(request=PlacementSchema, responses={201: PlacementSchema})
     def post(self, request: Request) -> Response:
         """Add a placement; it is served within a second."""
-        return Response(_saved(request, PlacementSchema(data=_known_fields(request))), status=201)
+        fields = _fields(request, PlacementSchema(data=_sent(request)))
+        row = placement_editing.create(caller_of(request).tenant, fields, by=actor_of(request))
+        return Response(PlacementSchema(row).data, status=201)
 
 
 class PlacementView(APIView):
     @extend_schema(responses=PlacementSchema)
     def get(self, request: Request, key: str) -> Response:
         """Read one placement."""
-        return Response(PlacementSchema(_placement(request, key)).data)
+        return Response(PlacementSchema(placement_editing.get(caller_of(request).tenant, key)).data)
 
     @extend_schema(request=PlacementSchema(partial=True), responses=PlacementSchema)
     def patch(self, request: Request, key: str) -> Response:
         """Change a placement; the change is served within a second."""
-        serializer = PlacementSchema(_placement(request, key), data=_known_fields(request), partial=True)
-        return Response(_saved(request, serializer))
+        tenant = caller_of(request).tenant
+        row = placement_editing.get(tenant, key)
+        changes = _fields(request, PlacementSchema(row, data=_sent(request), partial=True))
+        return Response(PlacementSchema(placement_editing.edit(tenant, key, changes, by=actor_of(request))).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
-        """Remove a placement."""
-        placement = _placement(request, key)
-        with tenancy.use(caller_of(request).tenant):
-            placement.delete()
-        placements.publish(caller_of(request).tenant)
+        """Remove a placement that no rule and no running experiment names."""
+        placement_editing.remove(caller_of(request).tenant, key, by=actor_of(request))
         return Response(status=204)
 
 
-def _placement(request: Request, key: str) -> Placement:
+class PlacementVersionsView(APIView):
+    @extend_schema(responses=VersionPageSchema, operation_id="placement_versions_list")
+    def get(self, request: Request, key: str) -> Response:
+        """List the newest versions of a placement, the present one first."""
+        found = placement_editing.versions(caller_of(request).tenant, key)
+        return Response({"results": VersionSchema(found, many=True).data, "next": None, "previous": None})
+
+
+def _sent(request: Request) -> dict[str, Any]:
+    sent: dict[str, Any] = parse_json(request.body, dict[str, Any])
+    if unknown := sorted(set(sent) - set(PlacementSchema.Meta.fields)):
+        raise DomainError("invalid", f"Unknown field: {', '.join(unknown)}.")
+    return sent
+
+
+def _fields(request: Request, serializer: PlacementSchema) -> dict[str, Any]:
+    """What was sent, as far as its shape goes."""
     with tenancy.use(caller_of(request).tenant):
-        placement = Placement.objects.filter(key=key).first()
-    if placement is None:
-        raise DomainError("not_found", f"There is no placement {key!r} here.")
-    return placement
-
-
-def _known_fields(request: Request) -> Any:
-    unknown = set(request.data) - set(PlacementSchema.Meta.fields) if isinstance(request.data, dict) else set()
-    if unknown:
-        raise DomainError("invalid", f"Unknown field: {', '.join(sorted(unknown))}.")
-    return request.data
-
-
-def _saved(request: Request, serializer: PlacementSchema) -> Any:
-    tenant = caller_of(request).tenant
-    with tenancy.use(tenant), transaction.atomic():
-        lock_until_commit(placements.config_key(tenant.slug))  # nobody removes a strategy that it names meanwhile
         serializer.is_valid(raise_exception=True)
-        try:
-            serializer.save(version=serializer.instance.version + 1 if serializer.instance else 1)
-        except IntegrityError as error:  # another request was quicker
-            raise DomainError("conflict", "There is a placement of that key already.") from error
-    placements.publish(tenant)
-    return serializer.data
+    return dict(serializer.validated_data)

@@ -107,6 +107,12 @@ def compare(tenant: TenantRef, asked: Context, placement: PlacementConfig) -> Co
     return Comparison(placement, cascade, whole, shown, served.model_version, api_query(asked, placement))
 
 
+def side_by_side(tenant: TenantRef, asked: Context, slates: Mapping[str, Slate]) -> list[Shown]:
+    """Slates of one placement under titles of their own."""
+    titles, strategies = _titles_of_reasons(tenant, list(slates.values())), preview.strategies(tenant)
+    return [_shown(name, "", slate, asked, titles, strategies=strategies) for name, slate in slates.items()]
+
+
 def neighbours(tenant: TenantRef, item: ItemSummary) -> list[Shown]:
     """What each strategy that starts from a product would show beside this one, alone."""
     asked = Context(item, None, [])

@@ -1,6 +1,6 @@
 """Strategies of a merchant's own: blends of built-in ones, kept in PostgreSQL and served like those within a second."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from experiments import running
+from experiments.types import ExperimentConfig
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError, FieldError
 from recomengine.lib.postgres import lock_until_commit
@@ -60,7 +62,7 @@ def create(tenant: TenantRef, key: str, name: str, parts: Sequence[PartIn], *, b
 
 
 def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) -> CustomStrategy:
-    """Change `key`, `name` or `parts`; `in_use` for another key while a placement names the strategy."""
+    """Change `key`, `name` or `parts`; `in_use` for another key while something names the strategy."""
     with transaction.atomic():
         with tenancy.use(tenant):
             lock_until_commit(placements.config_key(tenant.slug))
@@ -80,7 +82,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
 
 
 def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
-    """Remove a strategy; `in_use` while a placement names it."""
+    """Remove a strategy; `in_use` while a placement or a running experiment names it."""
     with transaction.atomic():
         with tenancy.use(tenant):
             lock_until_commit(placements.config_key(tenant.slug))
@@ -106,10 +108,20 @@ def _one(rows: QuerySet[CustomStrategy], key: str) -> CustomStrategy:
 
 
 def _free(key: str) -> None:
-    """Refuse to take away what placements name."""
-    using = list(Placement.objects.filter(cascade__contains=[key]).values_list("key", flat=True))
+    """Refuse to take away what placements or variants of running experiments name."""
+    using = [f"the placement {name}" for name in _placements_with(key)]
+    using += [f"the experiment {each.key}" for each in running.configs() if _is_named_in(each, key)]
     if using:
-        raise DomainError("in_use", f"The strategy {key!r} is used by the placements {', '.join(using)}.")
+        raise DomainError("in_use", f"The strategy {key!r} is used by {', '.join(using)}.")
+
+
+def _placements_with(key: str) -> Iterable[str]:
+    return Placement.objects.filter(cascade__contains=[key]).values_list("key", flat=True)
+
+
+def _is_named_in(experiment: ExperimentConfig, key: str) -> bool:
+    configurations = [variant.configuration for variant in experiment.variants]
+    return any(key == each.get("strategy") or key in each.get("cascade", ()) for each in configurations)
 
 
 def _check(row: CustomStrategy) -> None:

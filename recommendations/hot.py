@@ -18,6 +18,7 @@ from recommendations.live_models import LiveModels
 from recommendations.serving import answers, explaining, fallbacks, pages
 from recommendations.serving.fallbacks import Fallbacks
 from recommendations.serving.slates import Matching, Reads, Slate, slate
+from recommendations.serving_log import ServingLog
 from recommendations.types import LiveModel, Query
 from tenants.types import Caller, LiveState, Scope, TenantRef
 
@@ -45,7 +46,8 @@ class Configs:
 class Known:
     """What this process knows of the tenants, so that a request need not ask."""
 
-    def __init__(self, mux: RedisMux) -> None:
+    def __init__(self, mux: RedisMux, log: ServingLog) -> None:
+        self.log = log
         self.configs = Configs(mux)
         self.models = LiveModels(mux)
         self.catalogue = CatalogueSearch()
@@ -67,6 +69,7 @@ class Asking(NamedTuple):
     model: LiveModel | None
     known: Known
     mux: RedisMux
+    opted_out: bool  # the browser asks not to be followed
 
     async def answer(self, query: Query, recommendation_id: str, taken: frozenset[int]) -> Slate:
         """The slate for a query; one from memory while Redis is away."""
@@ -141,8 +144,9 @@ async def respond(request: Request, caller: Caller, state: LiveState, known: Kno
         raise DomainError("forbidden", f"{caller.title} may not read recommendations.")
     slug = caller.tenant.slug
     asking = Asking(
-        caller.tenant, await known.configs.get(slug, state), await known.models.get(slug, state.model), known, mux
-    )
+        caller.tenant, await known.configs.get(slug, state), await known.models.get(slug, state.model), known, mux,
+        request.header(b"sec-gpc") == "1",
+    )  # fmt: skip
     if request.path == BATCH_PATH:
         return json_response({"results": await _slates(asking, parsing.from_batch(request.body))})
     query = (
@@ -162,6 +166,7 @@ async def _slates(asking: Asking, queries: Sequence[Query]) -> list[dict[str, An
         before = await asking.before(query)
         answer = await asking.answer(query, recommendation_id, taken | before)
         taken |= {each.admitted.candidate.item for each in answer.items}
+        asking.known.log.note(asking.tenant, query, answer, recommendation_id, opted_out=asking.opted_out)
         _remember(asking, query, answer, recommendation_id, before)
         results.append(asking.told(query, answer, recommendation_id))
     return results

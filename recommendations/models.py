@@ -106,6 +106,41 @@ class Rule(Named):
         )
 
 
+class ServedSlate(models.Model):
+    """A slate that was served to a visitor (`recommendations.serving_log`), in the order in which it was shown.
+
+    The table is partitioned by month. `share` is the probability with which such a visitor's slates are logged,
+    `propensities` those with which each item is in its slot. Experiments' exposures are here, empty slates too.
+    """
+
+    pk = models.CompositePrimaryKey("recommendation_id", "served_at")
+    recommendation_id = models.UUIDField()
+    served_at = models.DateTimeField()
+    placement = models.CharField(max_length=128)
+    strategy = models.CharField(max_length=64)
+    model_version = models.CharField(max_length=40, null=True)  # noqa: DJ001 - absent is not empty
+    experiment = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    phase = models.IntegerField(null=True)
+    variant = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    visitor_id = models.CharField(max_length=128)
+    user_id = models.CharField(max_length=128, null=True)  # noqa: DJ001
+    items_at_hand = ArrayField(models.CharField(max_length=128))
+    session_items = ArrayField(models.CharField(max_length=128))
+    item_ids = ArrayField(models.CharField(max_length=128))
+    sources = ArrayField(models.CharField(max_length=64))
+    scores = ArrayField(models.FloatField())
+    propensities = ArrayField(models.FloatField())
+    degraded = models.BooleanField()
+    empty_reason = models.CharField(max_length=32, null=True)  # noqa: DJ001
+    share = models.FloatField()
+
+    class Meta:
+        ordering = ["-served_at"]
+
+    def __str__(self) -> str:
+        return f"{self.recommendation_id} in {self.placement}"
+
+
 class CustomStrategy(Named):
     """A strategy of the merchant's own: a blend of built-in ones, `[{"strategy", "weight", "parameters"}, …]`."""
 

@@ -3,7 +3,7 @@
 With them go the shop's own strategies, which they may name, and its rules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -94,11 +94,16 @@ def blend_of(config: BlendConfig) -> Blend:
     return blend(config.key, config.name, parts)
 
 
-def check_cascade(cascade: list[str]) -> None:
+def check_cascade(cascade: Sequence[str]) -> None:
     """Refuse a cascade that is empty, repeats itself or names a strategy that the tenant in use does not have."""
     known = [*STRATEGIES, *CustomStrategy.objects.values_list("key", flat=True)]
-    for name in cascade:
+    for place, name in enumerate(cascade):
         if name not in known:
-            raise DomainError("unknown_strategy", f"There is no strategy {name!r}; there are {', '.join(known)}.")
+            message = f"There is no strategy {name!r}; there are {', '.join(known)}."
+            raise _wrong(f"/cascade/{place}", message, "unknown_strategy")
     if not cascade or len(set(cascade)) < len(cascade):
-        raise DomainError("invalid", "A cascade names at least one strategy, and none twice.")
+        raise _wrong("/cascade", "A cascade names at least one strategy, and none twice.")
+
+
+def _wrong(pointer: str, message: str, code: str = "invalid") -> DomainError:
+    return DomainError(code, message, errors=[{"pointer": pointer, "code": "invalid", "message": message}])

@@ -1,12 +1,16 @@
 """Background work: training, and keeping Redis filled."""
 
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from celery import shared_task
 
+from recomengine.lib import clock, partitions
 from recomengine.lib.errors import DomainError
+from recomengine.lib.postgres import connect
 from recommendations import modelstore, queueing, restoring, scheduling, training
+from recommendations.serving_log import SLATES
 from tenants import directory
 from tenants.types import TenantRef
 
@@ -54,3 +58,26 @@ def _restore_if_needed(tenant: TenantRef) -> None:
         except modelstore.BrokenModel as error:
             log.error("model broken, training again", tenant=tenant.slug, error=str(error))
             queueing.train_later(tenant)
+
+
+@shared_task(name="recommendations.make_partitions")
+def make_partitions() -> None:
+    """Have this month's and the coming months' partitions of the serving log ready in every tenant."""
+    directory.for_each(_make_partitions)
+
+
+def _make_partitions(tenant: TenantRef) -> None:
+    with connect() as connection:
+        SLATES.ensure(connection, tenant.schema, partitions.upcoming(clock.now()))
+
+
+@shared_task(name="recommendations.enforce_retention")
+def enforce_retention() -> None:
+    """Let go of slates of months that are wholly older than their tenants keep events."""
+    directory.for_each(_enforce_retention)
+
+
+def _enforce_retention(tenant: TenantRef) -> None:
+    with connect() as connection:
+        oldest = partitions.month_of(clock.now() - timedelta(days=tenant.retention_days))
+        SLATES.drop_before(connection, tenant.schema, oldest)

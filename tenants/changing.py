@@ -17,7 +17,7 @@ from tenants.types import PLATFORM, Actor, TenantRef
 GRACE: Final = timedelta(days=30)
 SETTINGS: Final = (
     "name", "currency", "timezone", "locale", "allowed_origins", "requires_second_factor", "event_retention_days",
-    "event_types", "training_every",
+    "event_types", "training_every", "serving_log_share",
 )  # fmt: skip
 BY_STAFF: Final = (*SETTINGS, "plan", "notice")
 

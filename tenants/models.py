@@ -123,6 +123,12 @@ class Tenant(TenantMixin):
         validators=[validate_training_every],
         help_text="Minutes between trainings of the recommendations, if there is new data; 0: only when asked for.",
     )
+    serving_log_share = models.FloatField(
+        default=1.0,
+        db_default=1.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Share of the visitors whose slates are logged, 0 to 1; those of an experiment always are.",
+    )
     created_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -139,6 +145,7 @@ class Tenant(TenantMixin):
         return TenantRef(
             self.slug, self.schema_name, self.name, self.currency, self.notice, self.locale, self.plan,
             self.event_retention_days, tuple(self.event_types), self.training_every,
+            self.serving_log_share,
         )  # fmt: skip
 
 

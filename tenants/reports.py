@@ -54,8 +54,8 @@ def tenant_details(tenant: Tenant) -> Row:
     """All there is to know of one tenant, without what belongs to the shop itself."""
     names = (
         "slug", "name", "status", "plan", "notice", "currency", "timezone", "locale", "allowed_origins",
-        "requires_second_factor", "event_retention_days", "event_types", "training_every", "schema_name",
-        "created_at", "deleted_at",
+        "requires_second_factor", "event_retention_days", "event_types", "training_every", "serving_log_share",
+        "schema_name", "created_at", "deleted_at",
     )  # fmt: skip
     used = quotas.use(tenant.ref)
     usable = ApiKey.objects.usable().filter(tenant=tenant).count()

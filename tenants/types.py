@@ -73,6 +73,7 @@ class TenantRef:
     retention_days: int = 396
     event_types: tuple[str, ...] = ()
     training_every: int = 60  # minutes; 0: only when asked for
+    serving_log_share: float = 1.0  # of visitors, whose slates are logged
 
 
 @dataclass(frozen=True, slots=True)

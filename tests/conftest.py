@@ -28,9 +28,11 @@ from tests.api import Api, start_edge
 TENANT_TABLES = (
     "catalog_importeditem", "catalog_rejectedrow", "catalog_import", "catalog_source", "catalog_word",
     "catalog_documentslanguage", "catalog_item",
+    "experiments_experiment",
     "analytics_unknownitem", "analytics_qualitycheck", "analytics_eventcheck", "events_event", "events_eventkey",
     "events_rejectedrow", "events_import", "events_tally", "events_cursor", "events_archivedmonth", "events_erasure",
     "recommendations_modelrun", "recommendations_placement", "recommendations_customstrategy",
+    "recommendations_servedslate", "recommendations_rule",
 )  # fmt: skip
 
 PUBLIC_TABLES = (  # those that refer to others come first
@@ -100,6 +102,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     a, b = request.getfixturevalue("tenants")
     yield
+    if "edge" in request.fixturenames and (running := request.getfixturevalue("edge").application.edge):
+        running.serving_log.flush()  # what was noted goes with the rest
     connection.set_schema_to_public()
     names = [f"{tenant.schema_name}.{table}" for tenant in (a, b) for table in TENANT_TABLES] + list(PUBLIC_TABLES)
     others = f"DELETE FROM tenants_tenant WHERE id NOT IN ({a.pk}, {b.pk})"

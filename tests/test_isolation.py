@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -18,9 +19,12 @@ from events import models as events
 from events.importing.kind import FILES
 from events.models import Erasure
 from recomengine.lib import clock
+from recomengine.lib.partitions import month_of
+from recomengine.lib.postgres import connect
 from recommendations import modelstore, training, versions
-from recommendations.models import ModelRun
+from recommendations.models import ModelRun, ServedSlate
 from recommendations.modelstore import Model
+from recommendations.serving_log import SLATES
 from tenants import changing, schemas, tenancy, tokens
 from tenants.models import ApiKey, Membership, Tenant, User
 from tenants.types import SCOPES, KeyType, Role, Scope, TenantRef
@@ -34,12 +38,17 @@ EVENT = {"type": "view", "visitor_id": MARK, "item_id": MARK}
 ITEM = {"title": f"Title {MARK}"}
 PLACEMENT = {"name": f"Name {MARK}", "cascade": ["popular"]}
 STRATEGY = {"name": f"Name {MARK}", "parts": [{"strategy": "popular"}]}
+TWO = [{"key": key, "weight": 0.5} for key in ("control", MARK)]
+EXPERIMENT = {"name": f"Name {MARK}", "placement": "home", "variants": TWO}
+RULE = {"name": f"Name {MARK}", "action": {"type": "pin", "item_id": MARK, "position": 1}}
 FEED = f"https://shop.example/{MARK}"
 SOURCE = {"name": f"Name {MARK}", "format": "csv", "url": FEED}
 PAST = b"type,occurred_at,visitor_id,item_id\nview,2026-01-01,v,i\n"
 WAITING, FAILED = "7001", "7003"  # imports of shop A
 ERASURE = "7005"  # an erasure of shop A
+SERVED = "5" * 32  # a slate of shop A
 LIVE = f"live-{MARK}"  # a model version of shop A
+RUNNING = f"running-{MARK}"  # an experiment of shop A
 
 
 @dataclass(frozen=True)
@@ -146,9 +155,15 @@ TABLE: dict[str, list[Call]] = {
     "events/batch": [Call("POST", "events/batch", TRACK, {"events": [EVENT]}, others=202)],
     "events/stream": [Call("GET", "events/stream", READ, params={"seconds": 0}, others=200)],
     "events/health": [Call("GET", "events/health", READ, others=200)],
+    "recommendations/<str:recommendation_id>": [
+        Call("GET", f"recommendations/{SERVED}", READ, thing=SERVED, nothing="0" * 32)
+    ],
     "recommendations": [
         Call("GET", "recommendations", RECOMMEND, params={"visitor_id": MARK, "item_id": MARK}, others=200),
         Call("POST", "recommendations", RECOMMEND, {"visitor_id": MARK, "item_id": MARK}, others=200),
+    ],
+    "recommendations/batch": [
+        Call("POST", "recommendations/batch", RECOMMEND, {"requests": [{"visitor_id": MARK}]}, others=200),
     ],
     "placements": [
         Call("GET", "placements", READ, others=200),
@@ -158,6 +173,28 @@ TABLE: dict[str, list[Call]] = {
         Call("GET", f"placements/{MARK}", READ),
         Call("PATCH", f"placements/{MARK}", WRITE, {"name": "changed"}),
         Call("DELETE", f"placements/{MARK}", WRITE),
+    ],
+    "placements/<str:key>/versions": [Call("GET", f"placements/{MARK}/versions", READ)],
+    "experiments": [
+        Call("GET", "experiments", READ, others=200),
+        Call("POST", "experiments", WRITE, EXPERIMENT | {"key": "new"}, others=201),
+    ],
+    "experiments/<str:key>": [
+        Call("GET", f"experiments/{MARK}", READ),
+        Call("PATCH", f"experiments/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"experiments/{MARK}", WRITE),
+    ],
+    "experiments/<str:key>/start": [Call("POST", f"experiments/{MARK}/start", WRITE)],
+    "experiments/<str:key>/pause": [Call("POST", f"experiments/{RUNNING}/pause", WRITE, thing=RUNNING)],
+    "rules": [
+        Call("GET", "rules", READ, others=200),
+        Call("POST", "rules", WRITE, RULE | {"key": "new"}, others=201),
+    ],
+    "rules/preview": [Call("POST", "rules/preview", READ, {"rule": RULE, "without": [MARK]}, others=200)],
+    "rules/<str:key>": [
+        Call("GET", f"rules/{MARK}", READ),
+        Call("PATCH", f"rules/{MARK}", WRITE, {"name": "changed"}),
+        Call("DELETE", f"rules/{MARK}", WRITE),
     ],
     "strategies": [
         Call("GET", "strategies", READ, others=200),
@@ -235,6 +272,10 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         assert api_a.post("catalog/items", ITEM | {"item_id": item_id}).status == 201
     assert api_a.post("placements", PLACEMENT | {"key": MARK}).status == 201
     assert api_a.post("strategies", STRATEGY | {"key": MARK}).status == 201
+    for key, placement in ((MARK, "home"), (RUNNING, "pdp")):
+        assert api_a.post("experiments", EXPERIMENT | {"key": key, "placement": placement}).status == 201
+    assert api_a.post(f"experiments/{RUNNING}/start").status == 200
+    assert api_a.post("rules", RULE | {"key": MARK}).status == 201
     assert api_a.post("events", EVENT).status == 202
     assert api_a.post("catalog/sources", SOURCE | {"key": MARK}).status == 201
     with tenancy.use(tenant_a):
@@ -245,6 +286,7 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
         events.Import.objects.create(pk=WAITING, filename=MARK, format="csv")
         past = events.Import.objects.create(pk=FAILED, filename=MARK, format="csv", status="failed", rejected=1)
         events.RejectedRow.objects.create(import_run=past, line=2, code="invalid", message=MARK, item_id=MARK)
+        add_slate(tenant_a)
         ModelRun.objects.create(version="before", status=ModelRun.Status.SUPERSEDED)
         ModelRun.objects.create(version=LIVE, status=ModelRun.Status.PUBLISHED)
         ModelRun.objects.create(version=MARK, status=ModelRun.Status.HELD_BACK)
@@ -256,6 +298,16 @@ def shop_a(api_a: Api, tenant_a: TenantRef) -> Api:
     new_key(tenant_a, name=MARK)
     ApiKey.objects.filter(name=MARK).update(key_id=KEY_ID)
     return api_a
+
+
+def add_slate(tenant: TenantRef) -> None:
+    with connect() as opened:
+        SLATES.ensure(opened, tenant.schema, [month_of(clock.now())])
+    lists = {name: [MARK] for name in ("items_at_hand", "session_items", "item_ids", "sources")}
+    ServedSlate.objects.create(
+        recommendation_id=UUID(SERVED), served_at=clock.now(), placement="home", strategy="popular", visitor_id=MARK,
+        scores=[1.0], propensities=[1.0], degraded=False, share=1.0, **lists,
+    )  # fmt: skip
 
 
 def owner_of(edge: Any, *shops: TenantRef, email: str = "bea@example.com", **fields: Any) -> Api:

@@ -29,6 +29,7 @@ PASSED_OVER: Final[Mapping[str, str]] = {
     "no_product_at_hand": "It depends on the product at hand, and the request names none.",
     "product_not_meant": "The product at hand is not one that it is for.",
     "product_says_nothing": "The product at hand has no category or price that it could go by.",
+    "beyond_limit": "Its position lies beyond the end of the slate.",
     "unknown_item": "The catalogue has no such item.",
     "item_may_not_be_shown": "The item may not be shown: it is out of stock, excluded or filtered out.",
 }

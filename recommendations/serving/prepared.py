@@ -104,11 +104,15 @@ def configured(config: PlacementConfig, configuration: Mapping[str, Any]) -> tup
 
 
 def check(config: PlacementConfig) -> None:
-    """Refuse numbers that are out of their range and filters that are none."""
+    """Refuse, with their pointers, numbers that are out of their range and filters that are none."""
     if not 1 <= config.limit <= MAX_LIMIT:
-        raise DomainError("invalid", f"`limit` is a number from 1 to {MAX_LIMIT}.")
+        raise _wrong("limit", f"`limit` is a number from 1 to {MAX_LIMIT}.")
     for name, most in _SHARES.items():
         if not 0 <= getattr(config, name) <= most:
-            raise DomainError("invalid", f"`{name}` is a number from 0 to {most:g}.")
+            raise _wrong(name, f"`{name}` is a number from 0 to {most:g}.")
     if config.filter is not None:
         parse(config.filter, "/filter")
+
+
+def _wrong(name: str, message: str) -> DomainError:
+    return DomainError("invalid", message, errors=[{"pointer": f"/{name}", "code": "invalid", "message": message}])

@@ -233,6 +233,9 @@ class _Told:
 
     def _admit_pins(self) -> None:
         for pin in self.applied.pins:
+            if pin.position > self.limit:
+                self.applied.passed_over.append((pin.by, "beyond_limit"))
+                continue
             number, packed = self.named.get(pin.item_id, (None, None))
             if number is None:
                 self.applied.passed_over.append((pin.by, "unknown_item"))

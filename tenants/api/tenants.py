@@ -29,6 +29,7 @@ Origins = Annotated[list[Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=
 Types = Annotated[list[Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=64)]], msgspec.Meta(max_length=50)]
 Days = Annotated[int, msgspec.Meta(ge=30, le=3660)]
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=10_080)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class NewTenantIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +59,7 @@ class TenantChanges(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     event_retention_days: Days | msgspec.UnsetType = msgspec.UNSET
     event_types: Types | msgspec.UnsetType = msgspec.UNSET
     training_every: Minutes | msgspec.UnsetType = msgspec.UNSET
+    serving_log_share: Share | msgspec.UnsetType = msgspec.UNSET
     plan: Short | msgspec.UnsetType = msgspec.UNSET
     notice: Annotated[str, msgspec.Meta(pattern=NO_NUL, max_length=200)] | msgspec.UnsetType = msgspec.UNSET
 
@@ -87,6 +89,7 @@ class TenantSchema(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="The shop's own types of events, beside the built-in ones."
     )
     training_every = serializers.IntegerField(help_text="Minutes between trainings by the clock; 0: none.")
+    serving_log_share = serializers.FloatField(help_text="Share of the visitors whose slates are logged.")
     built_in_event_types = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     usage = UsageSchema()
@@ -129,6 +132,10 @@ class TenantChangesSchema(serializers.Serializer[Any]):
     training_every = serializers.IntegerField(
         required=False, min_value=0, max_value=10_080,
         help_text="Minutes between trainings, if there is new data: 10 to 10,080, or 0 for none by the clock.",
+    )  # fmt: skip
+    serving_log_share = serializers.FloatField(
+        required=False, min_value=0, max_value=1,
+        help_text="Share of the visitors whose slates are logged; those of an experiment always are.",
     )  # fmt: skip
     plan = serializers.ChoiceField(choices=list(PLANS), required=False, help_text="By staff only.")
     notice = serializers.CharField(required=False, allow_blank=True, help_text="By staff only.")
@@ -271,7 +278,8 @@ def shown_with(tenant: Tenant, events: int) -> dict[str, Any]:
     """A tenant as JSON-ready data, with the events that it has sent this month."""
     names = (
         "slug", "name", "status", "plan", "currency", "timezone", "locale", "notice", "allowed_origins",
-        "requires_second_factor", "event_retention_days", "event_types", "training_every", "created_at",
+        "requires_second_factor", "event_retention_days", "event_types", "training_every", "serving_log_share",
+        "created_at",
     )  # fmt: skip
     return {
         **{name: getattr(tenant, name) for name in names},

@@ -21,7 +21,7 @@ from tenants.types import BUILT_IN_EVENT_TYPES, Scope
 
 FIELDS = (
     "name", "currency", "timezone", "locale", "allowed_origins", "event_retention_days", "event_types",
-    "training_every",
+    "training_every", "serving_log_share",
 )  # fmt: skip
 MONTHS_SHOWN = 12
 
@@ -81,6 +81,13 @@ class SettingsForm(BasicsForm):
         validators=_validators("training_every"),
         error_messages={"invalid": "Enter a whole number of minutes from 10 to 10,080, or 0."},
         help_text="In minutes, 10 to 10,080, when there is new data. 0: only when somebody asks for it.",
+    )
+    serving_log_share = forms.FloatField(
+        label="Log what is shown to this share of visitors",
+        min_value=0,
+        max_value=1,
+        initial=1,
+        help_text="0 to 1. Attribution and evaluation rest on it. What an experiment shows is always logged.",
     )
 
 

@@ -19,6 +19,7 @@ from tenants.types import KeyType, TenantRef
 from tests.conftest import new_key
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.test_models_pages import models_with_reports
+from tests.dashboard.test_rules_pages import with_rules
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = Path(settings.BASE_DIR) / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -28,10 +29,14 @@ PAGES = [
     "/previewer/",
     "/previewer/?item=mug&visitor=v-77",
     "/previewer/?q=red",
+    "/placements/",
+    "/placements/versions/home/",
     "/models/",
     "/models/v1/",
     "/models/held/",
     "/models/broken/",
+    "/rules/",
+    "/rules/?placement=pdp",
     "/catalog/",
     "/catalog/?q=red&category=Kitchen&min=1",
     "/catalog/?q=zzzz",
@@ -76,6 +81,14 @@ OWNERS_PAGES = [
     "/shops/new/",
     "/catalog/import/",
     "/events/import/",
+    "/placements/new/",
+    "/placements/edit/home/",
+    "/placements/delete/home/",
+    "/rules/",
+    "/rules/new/",
+    "/rules/first/edit/",
+    "/rules/nested/edit/",
+    "/rules/first/delete/",
     "/models/train/",
     "/models/held/publish/",
     "/models/v1/roll-back/",
@@ -161,6 +174,7 @@ def test_no_page_has_an_accessibility_fault_or_scrolls_sideways(
         notice="Real orders of a gift shop, moved in time as a whole, and more"
     )
     models_with_reports(shop)
+    with_rules(shop)
     wrong: list[str] = []
     for client, pages in ((ann, PAGES), (owner, OWNERS_PAGES), (None, STRANGERS_PAGES)):
         with beside_no_api(client, theme, width) as page:
@@ -186,6 +200,25 @@ def test_menus_lists_and_tables_have_no_accessibility_fault_when_they_are_open(a
         page.get_by_label("Search a product or a visitor").press_sequentially("red")
         page.locator("#hits a").first.wait_for()
         wrong += faults(page)
+    assert wrong == []
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci in frontend/")
+def test_a_rule_asks_for_what_its_action_needs_and_is_previewed(eva: Client, shop: TenantRef) -> None:
+    with opened(eva, "light", 375) as page:
+        page.goto("/rules/new/")
+        page.get_by_label("Name").fill("Tray first")
+        assert not page.get_by_label("Position").is_visible()
+        page.get_by_label("What it does").select_option("pin")
+        assert not page.get_by_label("Which products: field of condition 1").is_visible()
+        page.get_by_label("Product", exact=True).fill("tray")
+        page.get_by_label("Position").fill("1")
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_role("heading", name="With the rule").wait_for()
+        wrong = faults(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("tray at position 1").wait_for()
     assert wrong == []
 
 

@@ -18,7 +18,7 @@ from catalog.models import Import, Item, Source
 from catalog.types import ItemIn
 from events.models import Import as PastEvents
 from recomengine.lib import clock
-from recommendations.models import ModelRun
+from recommendations.models import ModelRun, Placement, Rule
 from tenants import tenancy, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
 from tenants.types import Role, TenantRef
@@ -87,11 +87,25 @@ OF_SHOPS: dict[str, PageOf] = {
     "": PageOf("/"),
     "previewer/": PageOf("/previewer/?q={mark}"),
     "previewer/search/": PageOf("/previewer/search/?q={mark}"),
+    "placements/": PageOf("/placements/"),
+    "placements/new/": PageOf("/placements/new/"),
+    "placements/edit/<str:key>/": PageOf("/placements/edit/{item}/", "post", 404, (("name", "x"),)),
+    "placements/delete/<str:key>/": PageOf("/placements/delete/{item}/", "post", 404),
+    "placements/versions/<str:key>/": PageOf("/placements/versions/{item}/", "get", 404),
+    "placements/versions/<str:key>/<int:number>/restore/": PageOf(
+        "/placements/versions/{item}/1/restore/", "post", 404
+    ),
     "models/": PageOf("/models/?asked={mark}"),
     "models/train/": PageOf("/models/train/"),
     "models/<str:version>/": PageOf("/models/{item}/", "get", 404),
     "models/<str:version>/publish/": PageOf("/models/{item}/publish/", "post", 404),
     "models/<str:version>/roll-back/": PageOf("/models/{item}/roll-back/", "post", 404),
+    "rules/": PageOf("/rules/?placement={mark}"),
+    "rules/new/": PageOf("/rules/new/?placement={mark}"),
+    "rules/preview/": PageOf("/rules/preview/", "post", 404, (("saved", "{item}"), ("action", "pin"))),
+    "rules/<str:key>/edit/": PageOf("/rules/{item}/edit/", "post", 404, (("name", "x"), ("action", "pin"))),
+    "rules/<str:key>/switch/": PageOf("/rules/{item}/switch/", "post", 404, (("enabled", "off"),)),
+    "rules/<str:key>/delete/": PageOf("/rules/{item}/delete/", "post", 404),
     "catalog/": PageOf("/catalog/?q={mark}"),
     "catalog/items/<path:item_id>/": PageOf("/catalog/items/{item}/", "get", 404),
     "catalog/export/<str:format>/": PageOf("/catalog/export/jsonl/"),
@@ -180,6 +194,9 @@ def of_catalogue(tenant: TenantRef) -> dict[str, str]:
         source = Source.objects.create(key=MARK, name=f"Name {MARK}@a.example", format="csv", url="https://a.example/")
         row = Import.objects.create(source=source, format="csv", filename=MARK)
         ModelRun.objects.create(version=MARK, status=ModelRun.Status.HELD_BACK, decision={"text": f"{MARK}@a.example"})
+        Placement.objects.create(key=MARK, name=f"Name {MARK}@a.example", cascade=["popular"])
+        pin = {"type": "pin", "item_id": MARK, "position": 1}
+        Rule.objects.create(key=MARK, name=f"{MARK}@a.example", action=pin)
         past = PastEvents.objects.create(format="csv", filename=f"{MARK}@a.example")
     return {"draft": draft.token, "import": str(row.pk), "event_import": str(past.pk)}
 
@@ -198,7 +215,10 @@ def of_shop_a() -> list[Any]:
     rows = [list(model.objects.filter(**known).order_by("pk").values()) for model in (Membership, Invitation, ApiKey)]
     shop = Tenant.objects.get(slug="shop-a")
     with tenancy.use(shop.ref):
-        rows += [list(model.objects.order_by("pk").values()) for model in (Item, Source, Import, PastEvents, ModelRun)]
+        rows += [
+            list(model.objects.order_by("pk").values())
+            for model in (Item, Source, Import, PastEvents, ModelRun, Placement, Rule)
+        ]
     return [*rows, list(Tenant.objects.filter(slug="shop-a").values()), AuditEntry.objects.filter(**known).count()]
 
 

@@ -12,11 +12,12 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from tenants.types import TenantRef
+from tests.dashboard.test_rules_pages import with_rules
 
 PAGES = [
     "/", "/?days=90&chart=revenue", "/previewer/", "/previewer/?item=mug&visitor=v-77", "/previewer/?q=red",
-    "/previewer/search/?q=red", "/models/", "/models/v1/", "/catalog/", "/catalog/items/mug/",
-    "/catalog/?q=mug&brand=Acme&min=1",
+    "/previewer/search/?q=red", "/placements/", "/placements/versions/home/", "/rules/", "/rules/?placement=pdp",
+    "/models/", "/models/v1/", "/catalog/", "/catalog/items/mug/", "/catalog/?q=mug&brand=Acme&min=1",
     "/catalog/imports/", "/catalog/sources/", "/catalog/quality/", "/catalog/quality/missing_image/",
     "/catalog/quality/unknown_item/", "/events/live/", "/events/live/?visitor_id=v-77",
     "/events/health/", "/privacy/", "/shops/", "/account/login/", "/nowhere/",
@@ -25,6 +26,8 @@ PAGES = [
 OWNERS_PAGES = [
     "/keys/", "/keys/new/", "/team/", "/team/leave/", "/settings/", "/settings/delete/", "/audit/",
     "/audit/?since=soon", "/shops/new/", "/catalog/import/",
+    "/placements/new/", "/placements/edit/home/", "/placements/delete/home/",
+    "/rules/new/", "/rules/first/edit/", "/rules/first/delete/",
     "/models/train/", "/models/v1/publish/", "/models/v1/roll-back/",
 ]  # fmt: skip
 TEMPLATES = Path(settings.BASE_DIR) / "recomengine" / "templates"
@@ -50,6 +53,7 @@ class Inline(HTMLParser):
 def test_pages_carry_a_strict_policy_and_nothing_that_it_refuses(
     ann: Client, owner: Client, shop: TenantRef, page: str
 ) -> None:
+    with_rules(shop)
     browser = owner if page in OWNERS_PAGES else ann
     answer = (Client() if page == "/account/login/" else browser).get(page)
     policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))

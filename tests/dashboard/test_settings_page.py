@@ -26,6 +26,7 @@ SETTINGS = {
     "event_retention_days": "90",
     "event_types": "wishlist\nnewsletter_sign_up",
     "training_every": "120",
+    "serving_log_share": "0.25",
 }
 NEW = {"name": "Café Müller", "slug": "", "currency": "EUR", "timezone": "Europe/Berlin", "locale": "de"}
 
@@ -61,7 +62,7 @@ def test_saved_settings_hold_and_are_recorded(owner: Client, tenant_a: TenantRef
     assert (saved.currency, saved.timezone, saved.locale) == ("GBP", "Europe/London", "en-GB")
     assert saved.allowed_origins == ["https://mugs.example"]
     assert (saved.event_retention_days, saved.event_types) == (90, ["wishlist", "newsletter_sign_up"])
-    assert saved.training_every == 120
+    assert (saved.training_every, saved.serving_log_share) == (120, 0.25)
     assert "view, click, impression" in page
     assert "\nwishlist\nnewsletter_sign_up</textarea>" in page
     entry = AuditEntry.objects.filter(action="tenant.edited").latest("pk")
@@ -83,6 +84,8 @@ def test_saved_settings_hold_and_are_recorded(owner: Client, tenant_a: TenantRef
         ({"event_retention_days": "29"}, "greater than or equal to 30"),
         ({"event_retention_days": "3661"}, "less than or equal to 3660"),
         ({"training_every": "5"}, "whole number of minutes from 10"),
+        ({"serving_log_share": "1.5"}, "less than or equal to 1"),
+        ({"serving_log_share": "nan"}, "Enter a number"),
         ({"event_retention_days": ""}, "This field is required"),
         ({"event_types": "Wish List"}, "is no type. A type of event is 1 to 32"),
         ({"event_types": "view"}, "is a built-in type"),

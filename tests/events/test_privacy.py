@@ -305,6 +305,46 @@ def test_after_an_erasure_the_id_is_nowhere(
     assert sorted(reading.interactions(tenant_a, EVER)["visitor"].to_pylist()) == ["other"]
 
 
+def test_what_was_shown_to_somebody_is_exported_and_erased(
+    edge: Any, api_a: Api, api_b: Api, tenant_a: TenantRef, files: Path
+) -> None:
+    user, phone = "ann-7f3a9c", "phone-5d81e2"
+    send(api_a, event(1, NOW, visitor_id=phone, user_id=user), event(2, NOW, visitor_id="kiosk", user_id=user))
+    send(api_a, event(3, NOW, visitor_id="kiosk", user_id="bob"))
+    asked = [
+        {"visitor_id": phone, "session_items": ["i1"]}, {"visitor_id": phone, "user_id": user}, {"visitor_id": "kiosk"},
+        {"visitor_id": "kiosk", "user_id": user}, {"visitor_id": "laptop", "user_id": user}, {"visitor_id": "other"},
+    ]  # fmt: skip
+    for api in (api_a, api_b):
+        for each in asked:
+            assert api.get("recommendations", each).status == 200
+    edge.application.edge.serving_log.flush()
+    slates = exported(api_a, user)["slates"]
+    whose = [(each["visitor_id"], each["user_id"]) for each in slates]
+    assert whose == [(phone, None), (phone, user), ("kiosk", user), ("laptop", user)]
+    assert slates[0]["session_items"] == ["i1"]
+    assert "t_shop_a.recommendations_servedslate" in {where.rsplit("_", 2)[0] for where in places(files, user)}
+    for each in asked[:2]:  # of which the process has not written anything yet when the erasure begins
+        assert api_a.get("recommendations", each).status == 200
+    answer = erase(api_a, user)
+    edge.application.edge.serving_log.flush()
+    tasks.tend_erasures()
+    assert api_a.get(f"erasures/{answer.json['id']}").json["status"] == "completed"
+    assert not {where for name in (user, phone) for where in places(files, name) if "t_shop_a" in where}
+    assert [each["visitor_id"] for each in exported(api_a, "kiosk")["slates"]] == ["kiosk"]
+    assert len(exported(api_a, "other")["slates"]) == 1
+    assert len(api_b.get(f"visitors/{user}/export").json["slates"]) == 3
+
+
+def test_who_was_shown_something_and_sent_nothing_has_a_right_to_it_too(edge: Any, api_a: Api) -> None:
+    assert api_a.get("recommendations", {"visitor_id": "quiet"}).status == 200
+    edge.application.edge.serving_log.flush()
+    found = exported(api_a, "quiet")
+    assert (len(found["slates"]), found["events"], found["recent"]) == (1, [], {})
+    assert erased(api_a, "quiet")["status"] == "completed"
+    assert api_a.get("visitors/quiet/export").status == 404
+
+
 def test_an_erasure_covers_what_imports_left_behind(api_a: Api, tenant_a: TenantRef, files: Path) -> None:
     user = "ann-7f3a9c"
     view = {"type": "view", "occurred_at": NOW.isoformat()}

@@ -164,7 +164,7 @@ def test_a_tenants_settings_are_changed_and_logged_with_the_operators_address(ro
     sent = {
         "name": tenant.name, "currency": "EUR", "timezone": "UTC", "locale": "en", "plan": "growth",
         "notice": "simulated", "allowed_origins": "https://a.example,https://b.example", "event_retention_days": 396,
-        "training_every": 60,
+        "training_every": 60, "serving_log_share": 1.0,
     }  # fmt: skip
     before = redis.client().hget(live.live_key("shop-a"), "auth")
     try:

@@ -73,6 +73,7 @@ def test_an_owner_reads_and_edits_her_own(owner: Api, api_a: Api, tenant_b: Tena
         ("timezone", "../../etc/passwd"), ("locale", "english please"), ("allowed_origins", ["ftp://a.example"]),
         ("allowed_origins", "https://a.example"), ("slug", "other"), ("status", "active"),
         ("requires_second_factor", 1), ("event_retention_days", 29), ("event_retention_days", 3661),
+        ("serving_log_share", 1.01), ("serving_log_share", -0.1), ("serving_log_share", "all"),
         ("event_retention_days", None), ("event_types", ["Wish"]), ("event_types", ["purchase"]),
         ("event_types", ["wish", "wish"]), ("event_types", "wish"), ("event_types", ["x"] * 51),
     ],

@@ -20,7 +20,7 @@ class Command(OperatorCommand):
         "gift-shop --origin https://gifts.example --origin https://www.gifts.example",
         "gift-shop --no-origins --requires-second-factor",
         "gift-shop --event-retention-days 90 --event-type wishlist --event-type newsletter",
-        "gift-shop --training-every 120",
+        "gift-shop --training-every 120 --serving-log-share 0.1",
     )
 
     def add_own_arguments(self, parser: CommandParser) -> None:
@@ -45,6 +45,12 @@ class Command(OperatorCommand):
             type=int,
             metavar="MINUTES",
             help="train so often, if there is new data; 0: by hand only",
+        )
+        parser.add_argument(
+            "--serving-log-share",
+            type=float,
+            metavar="SHARE",
+            help="log what is shown to this share of visitors, 0 to 1",
         )
 
     def run(self, *, tenant: str, **options: Any) -> dict[str, Any]:
