@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from catalog.reading import ItemContent
-from recommendations.algorithms import baskets, content, coview, popularity, repurchases, sessions
+from recommendations.algorithms import backing, baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from recommendations.choosing import Choice
@@ -74,17 +74,20 @@ def opened(engine: Any, events: Events) -> ibis.Table:
 def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], choice: Choice) -> dict[str, ibis.Table]:
     """The tables of neighbour lists; what several of them share is computed once."""
     steps = run("sessions", sessions.numbered_sessions(interactions, choice.coview.sessions))
-    viewed = run("coview", coview.coview_of_sessions(steps, choice.coview, run))
+    viewed = run("views", coview.coview_of_sessions(steps, choice.coview, run))
     combined = run("combinations", baskets.combinations(interactions, choice.single))
     together = run("baskets", baskets.rank_combinations(combined, choice.single))
     carts = run("carts", baskets.rank_combinations(combined, choice.cart))
-    similar = alike(run, texts, together, viewed)
-    return {"coview": viewed, "baskets": together, "carts": carts, "similar": similar}
-
-
-def alike(run: Run, texts: list[CatalogItem], together: ibis.Table, viewed: ibis.Table) -> ibis.Table:
-    """The neighbours by text (NEIGHBOURS); items that no order (or else visit) combines with others borrow theirs."""
     by_text = run("content", content.similar(texts))
+    similar = alike(run, texts, by_text, together, viewed)
+    backed = run("coview", backing.backed(viewed, by_text, choice.coview.k))
+    return {"coview": backed, "baskets": together, "carts": carts, "similar": similar}
+
+
+def alike(
+    run: Run, texts: list[CatalogItem], by_text: ibis.Table, together: ibis.Table, viewed: ibis.Table
+) -> ibis.Table:
+    """The neighbours by text (NEIGHBOURS) as served: items that no order (or else visit) combines borrow theirs."""
     cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
     return run("similar", by_text.anti_join(cold, "item").union(cold))
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from recomengine.lib.errors import DomainError
 from recommendations import building, choosing, item_texts, logs
-from recommendations.algorithms import baskets, coview
+from recommendations.algorithms import baskets, content, coview
 from recommendations.algorithms.types import CatalogItem
 from recommendations.building import Run
 from recommendations.choosing import Choice
@@ -99,7 +99,10 @@ def _told(result: Results, train_seconds: float) -> dict[str, Any]:
 
 
 def trained(log: Log, strategy: str, texts: Sequence[CatalogItem] = ()) -> MemoryTables:
-    """The tables that a strategy reads, built as a shop's trainings build them; `similar` needs the items' `texts`."""
+    """The tables that a strategy reads, built as a shop's trainings build them, but no texts back co-views.
+
+    `similar` needs the items' `texts`.
+    """
     if strategy == "recently_viewed":
         return MemoryTables({})
     interactions = log.as_orders() if strategy == "bought_together" else log.interactions
@@ -123,9 +126,10 @@ def _baskets(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) 
 
 
 def _similar(run: Run, table: ibis.Table, choice: Choice, texts: list[CatalogItem]) -> dict[str, ibis.Table]:
-    together = _baskets(run, table, choice, list(texts))["baskets"]
-    viewed = _coviews(run, table, choice, list(texts))["coview"]
-    return {"similar": building.alike(run, texts, together, viewed)}
+    together = _baskets(run, table, choice, texts)["baskets"]
+    viewed = _coviews(run, table, choice, texts)["coview"]
+    by_text = run("content", content.similar(texts))
+    return {"similar": building.alike(run, texts, by_text, together, viewed)}
 
 
 _TABLES: Final = {"bought_together": _baskets, "similar": _similar}

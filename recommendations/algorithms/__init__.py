@@ -10,6 +10,7 @@ gives; the same expression runs on any Ibis backend with window functions.
 | `coview`     | the gap-decayed item-item table behind `session`, `for_you` and `also_viewed`       |
 | `baskets`    | frequently bought together, with support, confidence and lift as evidence           |
 | `content`    | similar items by their text, and lists for items nobody has seen yet                |
+| `backing`    | lists that rest on little, backed by what the texts say                             |
 | `popularity` | popular items                                                                       |
 | `repurchases`| what is bought again, by which share of the buyers and after how long               |
 | `hashing`    | numbers for the ids of visitors and visits                                           |

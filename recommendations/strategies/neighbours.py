@@ -21,6 +21,8 @@ from recommendations.strategies.base import (
 from recommendations.types import MAX_ANCHORS, Candidate, ServingParameters, table_key
 
 LOOKS_BACK: Final = Setting(int, "how many items it looks back at", 1, MAX_ANCHORS)
+RESEMBLES: Final = "similar_content"
+RESEMBLES_SENTENCE: Final = "Resembles {because_of}"
 DECAY: Final = Setting(float, "after how many items an older one counts 1/e as much", 0.1, 100)
 
 
@@ -29,7 +31,7 @@ class NeighbourLists(Strategy):
     """Reads `table` for each anchor and merges the lists, the p-th newest anchor with weight e^(-p/decay).
 
     `decay` is in anchors, infinite: all alike. `basket_table` is read instead of `table` where there are several,
-    unless `basket` is false.
+    unless `basket` is false. Entries without evidence are there for their texts.
     """
 
     table: str
@@ -39,6 +41,14 @@ class NeighbourLists(Strategy):
     basket: bool = True
     anchors: ClassVar[Anchors] = Anchors.ITEMS
     settings: ClassVar[Mapping[str, Setting]] = {"max_anchors": LOOKS_BACK, "decay": DECAY}
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return (self.reason, RESEMBLES) if self.table == "coview" else (self.reason,)
+
+    def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
+        found = Strategy.candidate(self, item, score, evidence, because_of)
+        return found if evidence else found._replace(reason=RESEMBLES, sentence=RESEMBLES_SENTENCE)
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         anchors = self.at_hand(asked)

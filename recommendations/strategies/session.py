@@ -13,7 +13,7 @@ from recommendations.algorithms.scoring import Scored
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
 from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Tables
-from recommendations.strategies.neighbours import HistoryLists, NeighbourLists
+from recommendations.strategies.neighbours import RESEMBLES, HistoryLists, NeighbourLists
 from recommendations.types import Candidate, ServingParameters
 
 COMES_BACK: Final = "comes_back"
@@ -37,7 +37,7 @@ class Session(HistoryLists):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return (self.reason, COMES_BACK)
+        return (self.reason, RESEMBLES, COMES_BACK)
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         lists = HistoryLists.reads(self, asked)

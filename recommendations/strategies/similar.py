@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from recommendations.strategies.neighbours import NeighbourLists
+from recommendations.strategies.neighbours import RESEMBLES, RESEMBLES_SENTENCE, NeighbourLists
 
 SIMILAR: Final = NeighbourLists(
     "similar",
     "Similar",
     "Items alike in title, category, brand and attributes, and what goes with those.",
-    "similar_content",
-    "Resembles {because_of}",
+    RESEMBLES,
+    RESEMBLES_SENTENCE,
     table="similar",
 )

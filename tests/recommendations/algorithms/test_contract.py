@@ -11,7 +11,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from recommendations.algorithms import baskets, content, coview, popularity
+from recommendations.algorithms import backing, baskets, content, coview, popularity
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import NEIGHBOURS, RANKING, CatalogItem
 from tests.recommendations.algorithms.conftest import Run
@@ -47,6 +47,7 @@ NEIGHBOUR_JOBS: dict[str, Job] = {
     "bought_together": lambda shop, k: baskets.bought_together(interactions(shop.rows), baskets.BasketParams(k=k)),
     "similar": lambda shop, k: content.similar(shop.items, content.ContentParams(k=k)),
     "two_hop": _two_hop,
+    "backed": lambda shop, k: backing.backed(coview.coview(interactions(shop.rows)), content.similar(shop.items), k),
 }
 RANKING_JOBS: dict[str, Job] = {
     "popular": lambda shop, k: popularity.popular(interactions(shop.rows), popularity.PopularParams(k=k)),

@@ -131,6 +131,25 @@ def test_best_first_and_each_says_its_evidence(name: str) -> None:
         assert answers.sentence(candidate)
 
 
+@pytest.mark.parametrize(("name", "usual"), [
+    ("also_viewed", "viewed_together"), ("session", "viewed_together"), ("for_you", "because_of_history"),
+    ("returning", "viewed_together"),
+])  # fmt: skip
+def test_what_texts_alone_speak_for_says_so_without_a_number(name: str, usual: str) -> None:
+    class Backed(Shop):
+        def packed(self, field: str) -> bytes | None:
+            return packing.pack(np.array([5, 6]), np.array([512.0, 9.0]), np.array([2, 0]))
+
+    made = Backed(cards(*range(40)), {}, ["i3"])
+    query = VISITOR if name == "for_you" else Query("here", items=("i0",))
+    anchor = "i3" if name == "for_you" else "i0"
+    found = {item_id: candidate for candidate, item_id in candidates(slate(name, made, query))}
+    assert (found["i5"].reason, found["i5"].evidence) == (usual, 2)
+    assert (found["i6"].reason, found["i6"].evidence) == ("similar_content", 0)
+    assert answers.sentence(found["i6"]) == f"Resembles {anchor}"
+    assert {"similar_content", usual} <= set(EVERY[name].reasons)
+
+
 @every
 def test_the_order_in_which_a_basket_is_named_decides_only_where_newer_ones_count_more(name: str) -> None:
     if not {Anchors.ITEMS} & set(EVERY[name].starts_from):
