@@ -125,4 +125,4 @@ def requests(key: str, visitors: int, address: str) -> Iterator[bytes]:
 
 def _request(key: str, visitor: int, address: str) -> bytes:
     query = f"placement={PLACEMENT}&visitor_id={visitor_id(visitor)}&limit=10"
-    return f"GET {address}?{query} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {key}\r\n\r\n".encode()
+    return f"GET {address}?{query} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n".encode()
