@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
 """One neighbour in eight bytes: items below 2^32, scores to three digits, counts that stop at 65,535."""
-AT_ONCE: Final = 40  # rows made together
+AT_ONCE: Final = 32  # rows made together
 
 
 class Scored(NamedTuple):

@@ -53,15 +53,18 @@ class Fallbacks:
             return None
         known = {*query.items, *query.session_items, *query.exclude}
         at = datetime.fromtimestamp(now, UTC)
-        wanted = list(restrictions(query, placement))
-        answer = Slate(placement.config.key, placement.config.cascade[0], kept.model_version, degraded=True)
+        shown, assignment = placement.assigned(slug, query.visitor_id)
+        wanted = list(restrictions(query, shown))
+        answer = Slate(
+            shown.config.key, shown.config.cascade[0], kept.model_version, assignment=assignment, degraded=True
+        )
         for each in kept.items:
             card = each.admitted.card
             if card.item_id in known or not card.is_showable(now):
                 continue
             if not wanted or all(one.test(facts_of(card.product), at) for one in wanted):
                 answer.items.append(each)
-        answer.items = answer.items[: query.limit or placement.config.limit]
+        answer.items = answer.items[: query.limit or shown.config.limit]
         answer.empty_reason = None if answer.items else "nothing_available"
         return answer
 

@@ -36,11 +36,6 @@ class Controls:
     def needs_facts(self) -> bool:
         return bool(self.weights or self.diversity or self.margin)
 
-    @property
-    def reorders(self) -> bool:
-        """Whether candidates may come in another order than they were proposed in."""
-        return bool(self.needs_facts or self.shown or self.newness)
-
 
 class Part(NamedTuple):
     """What multiplied a value: a code, how much, and which rule if it was one."""
@@ -68,7 +63,7 @@ def ranked(
 ) -> list[Ranked]:
     """The order of all that may be shown, pinned items at their positions; the slate is the first `limit` of it."""
     valued = [_valued(each, 1 / (1 + place / limit), controls, at) for place, each in enumerate(pool)]
-    if controls.reorders:
+    if any(each.parts for each in valued):
         valued.sort(key=lambda each: (is_buried(each), -each.value))
     ordered = diversified(valued, limit, controls.diversity) if controls.diversity else valued
     free = 1
@@ -80,7 +75,13 @@ def ranked(
 
 
 def _valued(admitted: Admitted, value: float, controls: Controls, at: datetime) -> Ranked:
-    parts = list(_parts(admitted, controls, at)) if controls.reorders else []
+    facts, parts = admitted.facts, list[Part]()
+    if facts is not None:
+        for weight in controls.weights:
+            if weight.test(facts, at):
+                parts.append(Part("rule", weight.factor, weight.by))
+    if controls.shown or controls.margin or controls.newness:
+        parts += _own_parts(admitted, controls, at)
     if not parts:
         return Ranked(admitted, value)
     total = value
@@ -89,16 +90,12 @@ def _valued(admitted: Admitted, value: float, controls: Controls, at: datetime) 
     return Ranked(admitted, total, (Part("place", value), *parts))
 
 
-def _parts(admitted: Admitted, controls: Controls, at: datetime) -> Iterator[Part]:
-    """What lifts or sinks the item."""
+def _own_parts(admitted: Admitted, controls: Controls, at: datetime) -> Iterator[Part]:
+    """What lifts or sinks an item by itself."""
     facts, card = admitted.facts, admitted.card
-    if facts is not None:
-        for weight in controls.weights:
-            if weight.test(facts, at):
-                yield Part("rule", weight.factor, weight.by)
-        if controls.margin and (share := _margin(facts)):
-            yield Part("margin", 1 + controls.margin * share)
-    if controls.shown and (times := controls.shown.get(card.item_id, 0) // OFTEN):
+    if facts is not None and controls.margin and (share := _margin(facts)):
+        yield Part("margin", 1 + controls.margin * share)
+    if times := controls.shown.get(card.item_id, 0) // OFTEN:
         yield Part("shown_often", 0.5 ** min(times, 20))
     if controls.newness and card.published_at:
         age = max(0.0, at.timestamp() - card.published_at)

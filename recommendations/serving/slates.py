@@ -37,7 +37,7 @@ from recommendations.strategies import STRATEGIES, Anchors, Asked, Strategy
 from recommendations.strategies.base import Reply
 from recommendations.types import Candidate, LiveModel, Query
 
-SPARE: Final = 20  # candidates read beyond the limit, for those that may not be shown
+SPARE: Final = 12  # candidates read beyond the limit, for those that may not be shown
 PINNED: Final = "rule"  # the source of what a rule put there
 CATALOGUE: Final = "catalogue"  # the source of what was found by the filters alone
 MATCHING: Final = 500  # items that the catalogue is asked for at once

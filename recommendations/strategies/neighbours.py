@@ -46,9 +46,10 @@ class NeighbourLists(Strategy):
     def reasons(self) -> tuple[str, ...]:
         return (self.reason, RESEMBLES) if self.table == "coview" else (self.reason,)
 
-    def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
-        found = Strategy.candidate(self, item, score, evidence, because_of)
-        return found if evidence else found._replace(reason=RESEMBLES, sentence=RESEMBLES_SENTENCE)
+    @property
+    def shows_known(self) -> bool:
+        """Whether what its lists name is shown to who knows it."""
+        return self.repeats
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         anchors = self.at_hand(asked)
@@ -88,8 +89,12 @@ class NeighbourLists(Strategy):
 
     def _candidates(self, asked: Asked, anchors: Sequence[str], lists: Sequence[bytes | None]) -> Iterator[Candidate]:
         assert asked.model is not None
-        for item, score, because_of, evidence in self.merged(lists, asked.model.parameters):
-            yield self.candidate(item, score, evidence, anchors[because_of])
+        name, repeats = self.name, self.shows_known
+        seen, alike = (self.reason, self.sentence), (RESEMBLES, RESEMBLES_SENTENCE)
+        # Some dozens in every request, so they are made here and not by one call each.
+        for item, score, place, evidence in self.merged(lists, asked.model.parameters):
+            reason, sentence = seen if evidence else alike
+            yield Candidate(item, score, name, reason, anchors[place], evidence, sentence, repeats)
 
 
 @dataclass(frozen=True, slots=True)

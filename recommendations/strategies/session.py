@@ -66,9 +66,9 @@ class Session(HistoryLists):
             return with_returns(self.scored(tables, past), past, served.returns, served.found)
         return NeighbourLists.scores(self, tables, past)
 
-    def candidate(self, item: int, score: float, evidence: int, because_of: str | None = None) -> Candidate:
-        found = NeighbourLists.candidate(self, item, score, evidence, because_of)
-        return found._replace(repeats=False) if self.repeats else found
+    @property
+    def shows_known(self) -> bool:
+        return False  # what it repeats comes from the visit, not from the lists
 
     def _visit(self, asked: Asked) -> tuple[str, ...]:
         return (*asked.query.items, *asked.query.session_items)
