@@ -18,7 +18,10 @@ def publish(tenant: TenantRef) -> None:
     with tenancy.use(tenant), transaction.atomic():
         lock_until_commit(experiments_key(tenant.slug))
         running = configs()
-        redis.client().set(experiments_key(tenant.slug), msgspec.msgpack.encode(running))
+        if running:
+            redis.client().set(experiments_key(tenant.slug), msgspec.msgpack.encode(running))
+        else:
+            redis.client().delete(experiments_key(tenant.slug))
         live.changed(tenant.slug, "config")
 
 

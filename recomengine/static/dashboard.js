@@ -85,11 +85,6 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
-// A slider says its value.
-document.addEventListener("input", (event) => {
-  if (event.target.matches('input[type="range"]')) document.querySelector(`output[for="${event.target.id}"]`).value = event.target.value;
-});
-
 // What is shown once came as the answer to a form; loading the page again must not send that form again.
 const once = document.querySelector("[data-once]");
 if (once) history.replaceState(null, "", once.dataset.once);

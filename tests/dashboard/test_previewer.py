@@ -61,7 +61,7 @@ def test_an_empty_strategy_says_why(shop: TenantRef) -> None:
 def test_the_placements_slate_is_the_apis_and_marks_what_filled_it_up(shop: TenantRef) -> None:
     found = compared(shop, "mug")
     served = preview.slate(shop, Query("pdp", items=("mug",)))
-    assert [card.item.item_id for card in found.served.cards] == [item_id for _, item_id, _ in served.items]
+    assert [card.item.item_id for card in found.served.cards] == [each.admitted.card.item_id for each in served.items]
     assert [(card.item.item_id, card.is_fallback) for card in found.served.cards] == [
         ("cup", False), ("pot", False), ("tray", True),
     ]  # fmt: skip

@@ -122,7 +122,7 @@ def test_a_foreign_host_name_is_refused(api_a: Api) -> None:
 
 def test_a_media_type_that_is_not_json(api_a: Api) -> None:
     assert_problem(
-        api_a.post("placements", b"a=1", content_type="application/x-www-form-urlencoded"),
+        api_a.post("api-keys", b"a=1", content_type="application/x-www-form-urlencoded"),
         415,
         "unsupported_media_type",
     )
@@ -144,7 +144,7 @@ def test_json_is_read_as_json_whatever_it_is_called_or_refused(api_a: Api, kind:
     assert api_a.post("events", VIEW, content_type=kind).status == 202
     assert api_a.post("catalog/items", {"item_id": "mug", "title": "Mug"}, content_type=kind).status == 201
     assert_problem(api_a.post("events", b"type=view&visitor_id=v", content_type=kind), 400, "malformed_json")
-    assert_problem(api_a.post("placements", {}, content_type=kind), 415, "unsupported_media_type")
+    assert_problem(api_a.post("api-keys", {}, content_type=kind), 415, "unsupported_media_type")
 
 
 def test_a_parameter_that_comes_twice(edge: Any, api_a: Api, api_b: Api, tenant_a: TenantRef) -> None:

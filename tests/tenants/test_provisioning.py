@@ -43,7 +43,7 @@ def test_a_new_tenant_has_every_table_of_a_shop_and_none_of_the_platform(tenants
 
 
 def partitions(names: set[str]) -> set[str]:
-    return {name for name in names if name.startswith("events_event_")}
+    return {name for name in names if name.startswith(("events_event_", "recommendations_servedslate_"))}
 
 
 @pytest.mark.parametrize(

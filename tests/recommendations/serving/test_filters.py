@@ -23,6 +23,7 @@ from tests.events.test_posting import send
 from tests.recommendations.conftest import ids, notice
 from tests.recommendations.serving.settings import placement
 
+NUMBERS = msgspec.json.Encoder(decimal_format="number")
 PAST, FUTURE = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
 
 
@@ -103,7 +104,7 @@ def stock(tenant: TenantRef, catalogue: Sequence[ItemIn]) -> Stocked:
 
 
 def assert_full(api: Api, key: str, question: Question, shop: Stocked) -> None:
-    body = {"placement": key, **msgspec.to_builtins(question)}
+    body = {"placement": key, **msgspec.json.decode(NUMBERS.encode(question))}
     body |= {"visitor_id": "v1"} if body.pop("known") else {}
     answer = api.post("recommendations", body)
     assert answer.status == 200, answer.body
@@ -141,6 +142,7 @@ def test_hundreds_of_exclusions_do_not_hide_what_matches(api_a: Api, tenant_a: T
     shown = ids(api_a.post("recommendations", asked).json)
     assert len(shown) == 4
     assert set(shown) > {"i0", "i1", "i2"}
-    fewer = ids(api_a.post("recommendations", asked | {"exclude": ["i2", shown[0]]}).json)
+    [variant] = set(shown) - {"i0", "i1", "i2"}
+    fewer = ids(api_a.post("recommendations", asked | {"exclude": ["i2", variant]}).json)
     assert len(fewer) == 3
-    assert set(fewer) > {"i0", "i1"} - {shown[0]}
+    assert set(fewer) > {"i0", "i1"}

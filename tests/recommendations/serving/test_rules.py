@@ -187,7 +187,8 @@ def test_what_is_buried_comes_after_all_others(case: Case, wanted: Any) -> None:
 
 @given(CASES, st.text(max_size=3))
 def test_the_same_question_has_the_same_slate(case: Case, seed: str) -> None:
-    assert case.slate(seed=seed) == case.slate(seed=seed)
+    one, again = case.slate(seed=seed), case.slate(seed=seed)
+    assert (one.items, one.considered, one.refused) == (again.items, again.considered, again.refused)
 
 
 @given(CASES)
