@@ -23,7 +23,7 @@ def test_only_the_named_fields_are_told(shop: Api) -> None:
         answer = slate(shop, placement="pdp", item_id="mug", fields=fields)
         names = {name for each in fields for name in each.split(",")}
         assert answer["items"][0]["product"] == {name: whole[name] for name in names}
-    refused = shop.get("recommendations", {"fields": "titel"})
+    refused = shop.get("recommendations", {"fields": "heading"})
     assert (refused.status, refused.json["errors"][0]["code"]) == (400, "unknown_field")
 
 
@@ -120,7 +120,7 @@ def test_the_slates_of_a_page_share_no_item(shop: Api) -> None:
         ([{"placement": "nowhere"}], "unknown_placement"),
         ([{"strategy": "magic"}], "unknown_strategy"),
         ([{"limit": 0}], "invalid"),
-        ([{"limt": 1}], "invalid"),
+        ([{"limits": 1}], "invalid"),
         ([1], "invalid"),
         ({}, "invalid"),
     ],
@@ -216,7 +216,7 @@ def test_hostile_parameters_are_the_callers_fault(shop: Api, query: str) -> None
         b'{"item_id": ["a", null]}',
         b'{"item_id": {"a": 1}}',
         b'{"visitor_id": "\\ud800"}',
-        b'{"placement": "home", "placment": 1}',
+        b'{"placement": "home", "placements": 1}',
         b'{"session_items": "mug"}',
     ],
     ids=lambda body: body[:40],
