@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from catalog import addresses
@@ -16,6 +16,7 @@ from catalog.models import Source
 from recomengine.lib import clock
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError
+from recomengine.lib.postgres import save_unless_taken
 from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
 
@@ -41,11 +42,7 @@ def create(tenant: TenantRef, fields: Fields[str, Any], *, by: Actor) -> Source:
             source = Source(**fields)
             _check(source)
             source.next_at = clock.now() if source.every_minutes else None
-            try:
-                with transaction.atomic():
-                    source.save(force_insert=True)
-            except IntegrityError as error:
-                raise DomainError("conflict", f"There is a source {source.key!r} already.") from error
+            save_unless_taken(source, "a source", force_insert=True)
         _record(tenant, by, "source.created", source, after=told(source))
     return source
 

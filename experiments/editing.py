@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from experiments import running
 from experiments.models import Experiment
 from experiments.types import ExperimentConfig, experiments_key
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError, FieldError
-from recomengine.lib.postgres import lock_until_commit
+from recomengine.lib.postgres import lock_until_commit, save_unless_taken
 from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
 
@@ -61,7 +61,7 @@ def create(tenant: TenantRef, fields: Mapping[str, Any], *, by: Actor) -> Experi
             _check(row)
             if Experiment.objects.count() >= MAX_EXPERIMENTS:
                 raise DomainError("conflict", f"There are {MAX_EXPERIMENTS} experiments already; remove one first.")
-            _insert(row)
+            save_unless_taken(row, "an experiment", force_insert=True)
         _record(tenant, by, "experiment.created", row, after=_told(row))
     return row
 
@@ -216,14 +216,6 @@ def _phases_before(tenant: TenantRef, key: str) -> int:
     entries = audit.entries(directory.get_model(tenant.slug), action="experiment.deleted").filter(object_id=key)
     last = entries.first()
     return int(last.before["phase"]) if last is not None and last.before else 0
-
-
-def _insert(row: Experiment) -> None:
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError as error:
-        raise DomainError("conflict", f"There is an experiment {row.key!r} already.") from error
 
 
 def _record(tenant: TenantRef, by: Actor, action: str, row: Experiment, **values: Any) -> None:

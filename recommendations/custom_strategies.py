@@ -5,14 +5,14 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from experiments import running
 from experiments.types import ExperimentConfig
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError, FieldError
-from recomengine.lib.postgres import lock_until_commit
+from recomengine.lib.postgres import lock_until_commit, save_unless_taken
 from recommendations import placements
 from recommendations.models import CustomStrategy, Placement
 from recommendations.strategies import STRATEGIES, tuned
@@ -55,7 +55,7 @@ def create(tenant: TenantRef, key: str, name: str, parts: Sequence[PartIn], *, b
             _check(row)
             if listed().count() >= MAX_STRATEGIES:
                 raise DomainError("conflict", f"There are {MAX_STRATEGIES} strategies already; remove one first.")
-            _save(row, force_insert=True)
+            save_unless_taken(row, "a strategy", force_insert=True)
         _record(tenant, by, "strategy.created", row, after=told(row))
     placements.publish(tenant)
     return row
@@ -73,7 +73,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
             _check(row)
             if row.key != key:
                 _free(key)
-            _save(row)
+            save_unless_taken(row, "a strategy")
         old, new = audit.changed(before, told(row))
         if new:
             _record(tenant, by, "strategy.edited", row, before=old, after=new)
@@ -149,14 +149,6 @@ def _checked(parts: Sequence[PartIn]) -> list[dict[str, Any]]:
 
 def _error(pointer: str, message: str) -> FieldError:
     return {"pointer": pointer, "code": "invalid", "message": message}
-
-
-def _save(row: CustomStrategy, *, force_insert: bool = False) -> None:
-    try:
-        with transaction.atomic():
-            row.save(force_insert=force_insert)
-    except IntegrityError as error:
-        raise DomainError("conflict", f"There is a strategy {row.key!r} already.") from error
 
 
 def _record(tenant: TenantRef, by: Actor, action: str, row: CustomStrategy, **values: Any) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from experiments import running
 from experiments.types import ExperimentConfig, VariantConfig
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError, FieldError
-from recomengine.lib.postgres import lock_until_commit
+from recomengine.lib.postgres import lock_until_commit, save_unless_taken
 from recommendations import placements
 from recommendations.models import Placement, Rule
 from recommendations.serving import prepared
@@ -54,7 +54,7 @@ def create(tenant: TenantRef, fields: Mapping[str, Any], *, by: Actor) -> Placem
             _check(row)
             if Placement.objects.count() >= MAX_PLACEMENTS:
                 raise DomainError("conflict", f"There are {MAX_PLACEMENTS} placements already; remove one first.")
-            _save(row, force_insert=True)
+            save_unless_taken(row, "a placement", force_insert=True)
         _record(tenant, by, "placement.created", row, after=_told(row))
         placements.publish(tenant)
     return row
@@ -77,7 +77,7 @@ def edit(
             is_changed = _told(row) != before
             if is_changed:
                 row.version += 1
-                _save(row)
+                save_unless_taken(row, "a placement")
         if is_changed:
             old, new = audit.changed(before, _told(row))
             _record(tenant, by, action, row, before=old, after=new)
@@ -198,14 +198,6 @@ def _check(row: Placement) -> None:
 
 def _wrong(pointer: str, message: str) -> FieldError:
     return {"pointer": pointer, "code": "invalid", "message": message}
-
-
-def _save(row: Placement, *, force_insert: bool = False) -> None:
-    try:
-        with transaction.atomic():
-            row.save(force_insert=force_insert)
-    except IntegrityError as error:
-        raise DomainError("conflict", f"There is a placement {row.key!r} already.") from error
 
 
 def _record(tenant: TenantRef, by: Actor, action: str, row: Placement, **values: Any) -> None:

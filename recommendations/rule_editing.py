@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from catalog.filters import parse
 from recomengine.lib.decoding import field_error
 from recomengine.lib.errors import DomainError
 from recomengine.lib.fields import NO_NUL, Instant, check_instant
-from recomengine.lib.postgres import lock_until_commit
+from recomengine.lib.postgres import lock_until_commit, save_unless_taken
 from recommendations import placements
 from recommendations.models import Placement, Rule
 from recommendations.rules.types import MAX_RULES, Action, FilterJson, PriceBand
@@ -90,7 +90,7 @@ def create(tenant: TenantRef, sent: Mapping[str, Any], *, by: Actor) -> Rule:
             check_placement(rule)
             if rules().count() >= MAX_RULES:
                 raise DomainError("conflict", f"There are {MAX_RULES} rules already; remove one first.")
-            _insert(row)
+            save_unless_taken(row, "a rule", force_insert=True)
         _record(tenant, by, "rule.created", row, after=told(row))
     placements.publish(tenant)
     return row
@@ -171,14 +171,6 @@ def _check_filter(wanted: FilterJson, pointer: str) -> None:
         msgspec.msgpack.encode(wanted)
     except OverflowError:
         raise _wrong(pointer, "invalid", "A rule's filter has no whole numbers of more than 64 bits.") from None
-
-
-def _insert(row: Rule) -> None:
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError as error:
-        raise DomainError("conflict", f"There is a rule {row.key!r} already.") from error
 
 
 def _record(tenant: TenantRef, by: Actor, action: str, row: Rule, **values: Any) -> None:

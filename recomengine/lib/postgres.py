@@ -1,12 +1,15 @@
-"""Plain psycopg connections, for what the ORM is not for: COPY in and out of a named schema."""
+"""PostgreSQL beside the ORM: plain connections for COPY in and out of a named schema, locks, keys that are taken."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
+from django.db.models import Model
 from psycopg import sql
+
+from recomengine.lib.errors import DomainError
 
 
 def connect(**options: Any) -> "psycopg.Connection[Any]":
@@ -30,6 +33,15 @@ def lock_until_commit(name: str) -> None:
     """Wait until nobody else holds the lock of that name, then hold it to the end of Django's transaction."""
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def save_unless_taken(row: Model, kind: str, *, force_insert: bool = False) -> None:
+    """Save a row that people know by its `key`, in a savepoint; `conflict` if another row of the kind has that key."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=force_insert)
+    except IntegrityError as error:
+        raise DomainError("conflict", f"There is {kind} {row.key!r} already.") from error  # type: ignore[attr-defined]
 
 
 _IS_HELD: Final = """
