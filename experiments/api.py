@@ -13,7 +13,7 @@ from experiments import editing
 from experiments.editing import MAX_VARIANTS, MIN_VARIANTS, Variants
 from experiments.models import Experiment
 from recomengine.lib.api import CursorPages, PageSchema
-from recomengine.lib.decoding import parse_json
+from recomengine.lib.decoding import given, parse_json
 from tenants import tenancy
 from tenants.authentication import actor_of, caller_of
 
@@ -99,8 +99,7 @@ class ExperimentView(APIView):
     @extend_schema(request=ExperimentChangesSchema(partial=True), responses=ExperimentSchema)
     def patch(self, request: Request, key: str) -> Response:
         """Change one; while it runs only its coverage may rise."""
-        sent = parse_json(request.body, ExperimentChangesIn)
-        changes = {name: value for name, value in msgspec.structs.asdict(sent).items() if value is not UNSET}
+        changes = given(parse_json(request.body, ExperimentChangesIn))
         row = editing.edit(caller_of(request).tenant, key, changes, by=actor_of(request))
         return Response(ExperimentSchema(row).data)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from catalog.filters import Filter, parse, parse_text
 from catalog.matching import Facts
-from recomengine.lib.decoding import parse_json
+from recomengine.lib.decoding import given, parse_json
 from recomengine.lib.errors import DomainError, FieldError
 from recomengine.lib.fields import Currency, Identifier
 from recommendations.types import MAX_LIMIT, Query
@@ -70,16 +70,16 @@ def from_json(body: bytes) -> Query:
 
 def from_batch(body: bytes) -> list[Query]:
     """The queries of a batch, in their order; raises `invalid` or `batch_too_large`."""
-    given = parse_json(body, BatchParameters)
-    if not given.requests:
+    sent = parse_json(body, BatchParameters)
+    if not sent.requests:
         raise DomainError("invalid", "A batch holds at least one request.", errors=[_error("requests", "empty")])
-    if len(given.requests) > MAX_SLATES:
-        message = f"A batch holds at most {MAX_SLATES} requests; this one holds {len(given.requests)}."
+    if len(sent.requests) > MAX_SLATES:
+        message = f"A batch holds at most {MAX_SLATES} requests; this one holds {len(sent.requests)}."
         raise DomainError("batch_too_large", message)
-    common = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not msgspec.UNSET}
+    common = given(sent)
     del common["requests"]
     queries = []
-    for place, one in enumerate(given.requests):
+    for place, one in enumerate(sent.requests):
         try:
             queries.append(_query(_convert({**common, **one}, strict=True)))
         except DomainError as error:

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recomengine.lib.decoding import parse_json
+from recomengine.lib.decoding import given, parse_json
 from recommendations import custom_strategies, placements
 from recommendations.custom_strategies import Parts
 from recommendations.models import CustomStrategy
@@ -107,8 +107,7 @@ class StrategyView(APIView):
     @extend_schema(request=CustomStrategySchema(partial=True), responses=CustomStrategySchema)
     def patch(self, request: Request, key: str) -> Response:
         """Change one; the change is served within a second."""
-        sent = parse_json(request.body, StrategyChangesIn)
-        changes = {name: value for name, value in msgspec.structs.asdict(sent).items() if value is not msgspec.UNSET}
+        changes = given(parse_json(request.body, StrategyChangesIn))
         row = custom_strategies.edit(caller_of(request).tenant, key, changes, by=actor_of(request))
         return Response(CustomStrategySchema(row).data)
 

@@ -16,6 +16,11 @@ _NAMED = re.compile(r"`([^`]*)` (?:must|has)")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
 
+def given(sent: msgspec.Struct) -> dict[str, Any]:
+    """The fields that were sent, of a struct whose others are UNSET."""
+    return {name: value for name, value in msgspec.structs.asdict(sent).items() if value is not msgspec.UNSET}
+
+
 class Rejection(msgspec.Struct, frozen=True):
     """A row of a batch that was not taken, and why."""
 
