@@ -6,10 +6,11 @@ It holds nothing of any visitor: it is what the placement shows to somebody unkn
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from itertools import islice
 from typing import Final, NamedTuple
 
 from catalog.matching import facts_of
+from recommendations.serving.gate import Admitted, Gate, Past
 from recommendations.serving.prepared import Prepared
 from recommendations.serving.reranking import Ranked
 from recommendations.serving.slates import Slate, restrictions
@@ -51,20 +52,14 @@ class Fallbacks:
         kept = self._kept.get((slug, placement.config.key))
         if kept is None or not kept.items:
             return None
-        known = {*query.items, *query.session_items, *query.exclude}
-        at = datetime.fromtimestamp(now, UTC)
         shown, assignment = placement.assigned(slug, query.visitor_id)
-        wanted = list(restrictions(query, shown))
+        named = {*query.items, *query.session_items, *query.exclude}
+        gate = Gate(named, (), Past(), None, list(restrictions(query, shown)), now)
         answer = Slate(
             shown.config.key, shown.config.cascade[0], kept.model_version, assignment=assignment, degraded=True
         )
-        for each in kept.items:
-            card = each.admitted.card
-            if card.item_id in known or not card.is_showable(now):
-                continue
-            if not wanted or all(one.test(facts_of(card.product), at) for one in wanted):
-                answer.items.append(each)
-        answer.items = answer.items[: query.limit or shown.config.limit]
+        free = (each for each in kept.items if _is_free(gate, each.admitted))
+        answer.items = list(islice(free, query.limit or shown.config.limit))
         answer.empty_reason = None if answer.items else "nothing_available"
         return answer
 
@@ -73,6 +68,11 @@ class Fallbacks:
         self._kept.move_to_end((slug, placement))
         if len(self._kept) > MOST:
             self._kept.popitem(last=False)
+
+
+def _is_free(gate: Gate, admitted: Admitted) -> bool:
+    card = admitted.card
+    return gate.refusal(admitted.candidate, card, facts_of(card.product)) is None
 
 
 def question(placement: str) -> Query:
