@@ -10,6 +10,7 @@ the same request by a plain DRF view; how soon a product that is sold out is gon
 import argparse
 import http.client
 import json
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def sold_out(key: str, products: int, times: int) -> None:
             while first in [item["item_id"] for item in call("GET", asked)["items"]]:  # type: ignore[attr-defined]
                 pass
             waited.append(time.perf_counter() - began)
-    print(f"    median {load.median(waited) * 1000:.0f} ms, worst {max(waited) * 1000:.0f} ms of {times}")
+    print(f"    median {statistics.median(waited) * 1000:.0f} ms, worst {max(waited) * 1000:.0f} ms of {times}")
 
 
 def main() -> None:

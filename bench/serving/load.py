@@ -1,7 +1,6 @@
 """Load: connections that ask as fast as they are answered, or at a rate that does not care how fast that is."""
 
 import selectors
-import statistics
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -99,7 +98,3 @@ def _noted(result: Result, connection: Connection, now: float) -> bool:
 def _close(ready: selectors.BaseSelector) -> None:
     for key in list(ready.get_map().values()):
         key.data.socket.close()
-
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
