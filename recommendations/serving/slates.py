@@ -1,14 +1,15 @@
-"""A slate, from the question to the answer: plan (pure) → one read → candidates (pure) → one read → order (pure).
+"""A slate, from the question to the answer: what is known of the visitor is read, then strategies are asked in turn.
 
-`slate()` is written without I/O: it yields what it wants answered and is sent the replies, so that the hot path
-(multiplexed, asynchronous) and the dashboard (blocking) run the same code. Items are read again only when too many of
-the first candidates may not be shown; and where filters leave the cascade short, the whole catalogue is asked.
+Each says what it wants read, proposes, and its proposals' cards are read; the next is asked only if too few may be
+shown. At last the order is made. `slate()` is written without I/O: it yields what it wants answered and is sent the
+replies, so that the hot path (multiplexed, asynchronous) and the dashboard (blocking) run the same code. Where filters
+leave the cascade short, the whole catalogue is asked.
 """
 
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from catalog.filters import Condition, Filter, Op, every
@@ -21,16 +22,7 @@ from recommendations.rules.applying import Applied, Restriction
 from recommendations.scripts import Command
 from recommendations.serving import reranking
 from recommendations.serving.gate import Admitted, Gate, Groups, Past, Refused, decode_card
-from recommendations.serving.planning import (
-    About,
-    Answered,
-    Plan,
-    Strategies,
-    candidates,
-    cascade_of,
-    histories,
-    plan,
-)
+from recommendations.serving.planning import About, Strategies, cascade_of, named_items, plan
 from recommendations.serving.prepared import Prepared
 from recommendations.serving.reranking import Controls, Ranked
 from recommendations.strategies import STRATEGIES, Anchors, Asked, Strategy
@@ -100,35 +92,33 @@ def slate(
     Without a model the strategies that need none still answer. `strategies` are the built-in ones and the shop's own.
     `taken`: the internal ids of what other slates of the page and the pages before show. Chance is drawn from `seed`.
     """
-    asked = Asked(slug, query, model, now)
     placement, assignment = placement.assigned(slug, query.visitor_id)
-    cascade = cascade_of(query, placement.config, strategies)
-    planned = plan(asked, cascade, placement)
+    cascade, named = cascade_of(query, placement.config, strategies), named_items(query, placement)
     answer = Slate(placement.config.key, cascade[0].name, model.version if model else None, assignment=assignment)
+    about = yield from plan(slug, query, now, cascade, placement, named).about()
+    asked = Asked(slug, query, model, now, about.history)
+    told = _Told(
+        asked, cascade, placement, dict(zip(named, zip(*about.cards, strict=True), strict=False)), about, answer, taken
+    )
     if query.explain:
-        asked_for = {step.strategy.name for step in planned.steps}
-        answer.not_asked = tuple(each.name for each in cascade if each.name not in asked_for)
-    if not planned.commands:
-        answer.empty_reason = "no_context" if model else "no_model"
-        return answer
-    answered, about = planned.divided((yield planned.commands))
-    told = _Told(asked, placement, planned, answered, about, answer, taken)
-    yield from told.fill(cascade)
+        answer.not_asked = tuple(each.name for each in cascade if not each.reads(asked))
+    yield from told.fill()
     answer.considered = told.ordered()
     answer.items = reranking.explored(answer.considered, told.limit, placement.config.exploration, seed)
     answer.cold = not any(each.admitted.candidate.anchored for each in answer.items)
-    answer.empty_reason = None if answer.items else _why_empty(told, cascade[0])
+    answer.empty_reason = None if answer.items else _why_empty(told)
     if query.why_not is not None:
         answer.why_not = why_not(told, query.why_not)
     return answer
 
 
-def _why_empty(told: "_Told", first: Strategy) -> str:
+def _why_empty(told: "_Told") -> str:
+    first, query = told.cascade[0], told.asked.query
     if told.proposed:
         return "nothing_matches" if told.is_filtered else "nothing_available"
     if told.asked.model is None:
         return "no_model"
-    return first.empty if told.answered else "no_context"
+    return first.empty if told.is_asked or (query.is_known and first.looks_back(query)) else "no_context"
 
 
 class WhyNot(NamedTuple):
@@ -161,7 +151,7 @@ def why_not(told: "_Told", item_id: str) -> WhyNot:
 def _not_reached(told: "_Told", item_id: str, number: int, packed: bytes) -> WhyNot:
     """Of an item that was not looked at: it would be refused, it comes further down, or nothing proposes it."""
     card = decode_card(packed)
-    remaining = enumerate(told.proposals, told.proposed + 1)
+    remaining = enumerate(chain.from_iterable(told.passed_over), told.proposed + 1)
     found = next(((place, each) for place, each in remaining if each.item == number), None)
     candidate = found[1] if found else _of_the_catalogue(number)
     refusal = told.gate.refusal(candidate, card, facts_of(card.product))
@@ -178,18 +168,16 @@ class _Told:
     def __init__(  # noqa: PLR0917 - what one request is made of
         self,
         asked: Asked,
+        cascade: Sequence[Strategy],
         placement: Prepared,
-        planned: Plan,
-        answered: Sequence[Answered],
+        named: Mapping[str, tuple[bytes | None, bytes | None]],
         about: About,
         answer: Slate,
         taken: Collection[int],
     ) -> None:
-        self.asked, self.placement, self.answer = asked, placement, answer
+        self.asked, self.cascade, self.placement, self.named, self.answer = asked, cascade, placement, named, answer
         self.limit = asked.query.limit or placement.config.limit
-        self.answered, self.proposals = answered, candidates(asked, answered)
         self.at = datetime.fromtimestamp(asked.now, UTC)
-        self.named = dict(zip(planned.named, zip(*about.cards, strict=True), strict=False))
         self.applied = applying.applied(placement.rules, self.product(), asked.now, self.at)
         self.shown = _counts(about.shown)
         self.restrictions = [*restrictions(asked.query, placement), *self.applied.restrictions]
@@ -198,10 +186,12 @@ class _Told:
         noted = answer.refused if asked.query.explain or asked.query.why_not else None
         groups = _groups(asked.query, about) if placement.config.one_per_group else None
         excluded = {*asked.query.exclude, *asked.query.items}
-        self.gate = Gate(excluded, taken, self._past(about), groups, self.restrictions, asked.now, noted)
+        self.gate = Gate(excluded, taken, self._past(), groups, self.restrictions, asked.now, noted)
         self.pool: list[Admitted] = []
         self.pins: list[tuple[int, str, Admitted]] = []
-        self.proposed = 0
+        self.proposed, self.is_asked = 0, False
+        self.proposing: set[int] = set()
+        self.passed_over: list[Iterator[Candidate]] = []  # what was proposed and not looked at, for `why_not`
 
     @property
     def is_filtered(self) -> bool:
@@ -212,12 +202,28 @@ class _Told:
         _, packed = self.named.get(self.asked.query.product or "", (None, None))
         return None if packed is None else facts_of(decode_card(packed).product)
 
-    def fill(self, cascade: Sequence[Strategy]) -> Generator[Sequence[Command] | Matching, Sequence[Reply], None]:
+    def fill(self) -> Generator[Sequence[Command] | Matching, Sequence[Reply], None]:
         """Admit pinned items, then candidates until there are enough, at last what only the filters find."""
         self._admit_pins()
-        yield from self._take(self.proposals)
-        if self.is_filtered and any(each.anchors is Anchors.NONE for each in cascade):
+        for strategy in self.cascade:
+            is_full = self._missing() <= 0
+            if is_full and self.asked.query.why_not is None:
+                return
+            if commands := strategy.reads(self.asked):
+                self.is_asked = True
+                proposals = self._new(strategy.propose(self.asked, (yield commands)))
+                if not is_full:
+                    yield from self._take(proposals)
+                self.passed_over.append(proposals)
+        if self.is_filtered and any(each.anchors is Anchors.NONE for each in self.cascade):
             yield from self._search()
+
+    def _new(self, proposals: Iterator[Candidate]) -> Iterator[Candidate]:
+        """Without what was proposed before; but what repeats shows what the visitor knows, as others may not."""
+        for each in proposals:
+            if each.item not in self.proposing or each.repeats:
+                self.proposing.add(each.item)
+                yield each
 
     def _search(self) -> Generator[Sequence[Command] | Matching, Sequence[Reply], None]:
         wanted, asked = every(*(each.wanted for each in self.restrictions)), 0
@@ -265,17 +271,20 @@ class _Told:
             exploration=config.exploration,
         )
 
-    def _past(self, about: About) -> Past:
-        bought = frozenset(item.decode() for item in about.bought)
+    def _past(self) -> Past:
+        history = self.asked.history
+        bought = [item for item, _ in history.purchases]
         hidden: list[tuple[str, frozenset[str]]] = []
         for rule in self.applied.hidden:
-            of = {
+            of: dict[str, Iterable[str]] = {
                 "purchased": bought,
-                "in_cart": frozenset(item.decode() for item in about.cart),
-                "seen": frozenset(item for item, times in self.shown.items() if times >= rule.times),
+                "in_cart": history.cart,
+                "seen": (item for item, times in self.shown.items() if times >= rule.times),
             }
-            hidden.append((rule.by, of[rule.what]))
-        known = {*self.asked.query.session_items, *histories(self.asked, self.answered), *bought}
+            hidden.append((rule.by, frozenset(of[rule.what])))
+        known = {*self.asked.query.session_items, *bought}
+        for strategy in self.cascade:
+            known.update(strategy.known(self.asked))
         return Past(known, hidden)
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
+from recommendations.histories import NOTHING, History
 from recommendations.scripts import Command
 from recommendations.types import Candidate, LiveModel, Query, ServingParameters
 
@@ -24,12 +25,13 @@ class Anchors(StrEnum):
 
 
 class Asked(NamedTuple):
-    """A request as a strategy sees it; `now` is in Unix seconds."""
+    """A request as a strategy sees it; `now` is in Unix seconds, `history` what is known of the visitor."""
 
     slug: str
     query: Query
     model: LiveModel | None
     now: float
+    history: History = NOTHING
 
 
 class Setting(NamedTuple):
@@ -89,6 +91,10 @@ class Strategy(ABC):
         """The codes of its evidence, the usual one first."""
         return (self.reason,)
 
+    def looks_back(self, query: Query) -> bool:
+        """Whether it starts from what the visitor did lately, so that this has to be known."""
+        return False
+
     @abstractmethod
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         """The Redis commands it needs answered; none if the request gives it nothing to start from."""
@@ -97,9 +103,9 @@ class Strategy(ABC):
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
         """Its candidates, best first, from the replies to its reads; scores are at most `packing.SCALE` per anchor."""
 
-    def known(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[str]:
-        """The items of a history among the replies, which the visitor knows."""
-        return iter(())
+    def known(self, asked: Asked) -> Sequence[str]:
+        """The items of the visitor's history that it starts from."""
+        return ()
 
     def rank(self, tables: Tables, past: Sequence[int]) -> Iterator[int] | None:
         """The items it would propose after a past (item numbers, oldest first), best first, as in an evaluation.

@@ -10,7 +10,7 @@ from typing import Any, Final
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
 from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Strategy, Tables
-from recommendations.types import Candidate
+from recommendations.types import Candidate, Query
 
 MAX_PARTS: Final = 8
 MAX_WEIGHT: Final = 1_000.0
@@ -37,6 +37,9 @@ class Blend(Strategy):
     def reasons(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(reason for part, _ in self.parts for reason in part.reasons))
 
+    def looks_back(self, query: Query) -> bool:
+        return any(part.looks_back(query) for part, _ in self.parts)
+
     def reads(self, asked: Asked) -> tuple[Command, ...]:
         return tuple(command for part, _ in self.parts for command in part.reads(asked))
 
@@ -46,9 +49,8 @@ class Blend(Strategy):
         ]
         yield from self._mixed([(found, weight) for found, weight in proposals if found])
 
-    def known(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[str]:
-        for part, _, of_part in self._answered(asked, replies):
-            yield from part.known(asked, of_part)
+    def known(self, asked: Asked) -> Sequence[str]:
+        return [item_id for part, _ in self.parts for item_id in part.known(asked)]
 
     def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]] | None:
         proposals = []

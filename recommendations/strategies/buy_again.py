@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from recommendations import scripts
 from recommendations.packing import SCALE, Repurchase, unpack_repurchase
 from recommendations.scripts import Command
 from recommendations.strategies.base import Anchors, Asked, Reply, Strategy
-from recommendations.types import Candidate, table_key
+from recommendations.types import Candidate, Query, table_key
 
 REPURCHASES: Final = "repurchases"
 HORIZON: Final = 7.0  # days in which it would be bought
@@ -25,18 +24,19 @@ class BuyAgain(Strategy):
     anchors: ClassVar[Anchors] = Anchors.HISTORY
     empty: ClassVar[str] = "nothing_due"
 
+    def looks_back(self, query: Query) -> bool:
+        return True
+
     def reads(self, asked: Asked) -> tuple[Command, ...]:
-        query = asked.query
-        if asked.model is None or not query.is_known:
+        bought = asked.history.purchases
+        if asked.model is None or not bought:
             return ()
-        table = table_key(asked.slug, asked.model.version, REPURCHASES)
-        return (scripts.bought_with(asked.slug, table, query.visitor_id or "", query.user_id or "", asked.now),)
+        return (("HMGET", table_key(asked.slug, asked.model.version, REPURCHASES), *(item for item, _ in bought)),)
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
-        times, packed = replies[0]
         found = [
-            self._due(unpack_repurchase(record), (asked.now - float(at) / 1e6) / SECONDS_PER_DAY)
-            for at, record in zip(times, packed, strict=True)
+            self._due(unpack_repurchase(record), (asked.now - at / 1e6) / SECONDS_PER_DAY)
+            for (_, at), record in zip(asked.history.purchases, replies[0], strict=True)
             if record is not None
         ]
         due = [candidate for candidate in found if candidate is not None]

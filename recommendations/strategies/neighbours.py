@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from recommendations import scripts
 from recommendations.algorithms.scoring import Scored, best_first
 from recommendations.scripts import Command
 from recommendations.strategies.base import (
@@ -18,7 +17,7 @@ from recommendations.strategies.base import (
     Tables,
     newest_first,
 )
-from recommendations.types import MAX_ANCHORS, Candidate, ServingParameters, table_key
+from recommendations.types import MAX_ANCHORS, Candidate, Query, ServingParameters, table_key
 
 LOOKS_BACK: Final = Setting(int, "how many items it looks back at", 1, MAX_ANCHORS)
 RESEMBLES: Final = "similar_content"
@@ -52,13 +51,13 @@ class NeighbourLists(Strategy):
         return self.repeats
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
-        anchors = self.at_hand(asked)
+        anchors = self.starts(asked)
         if asked.model is None or not anchors:
             return ()
         return (("HMGET", self._key(asked, len(anchors)), *anchors),)
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
-        return self._candidates(asked, self.at_hand(asked), replies[0])
+        return self._candidates(asked, self.starts(asked), replies[0])
 
     def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
         return ((scored.item, scored.score) for scored in self.scored(tables, past))
@@ -68,9 +67,13 @@ class NeighbourLists(Strategy):
         anchors = newest_first(past, self.max_anchors)
         return list(self.merged(tables.lists(self._table(len(anchors)), anchors), tables.parameters))
 
-    def at_hand(self, asked: Asked) -> tuple[str, ...]:
-        """The items of the request that it starts from, newest first."""
-        return tuple(dict.fromkeys(asked.query.items))[: self.max_anchors]
+    def starts(self, asked: Asked) -> Sequence[str]:
+        """The items that it starts from, newest first."""
+        return self.at_hand(asked.query)
+
+    def at_hand(self, query: Query) -> tuple[str, ...]:
+        """Those of the request."""
+        return tuple(dict.fromkeys(query.items))[: self.max_anchors]
 
     def merged(self, lists: Sequence[bytes | None], parameters: ServingParameters) -> Iterator[Scored]:
         """The anchors' lists merged, best first."""
@@ -99,27 +102,18 @@ class NeighbourLists(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class HistoryLists(NeighbourLists):
-    """The same from a visit or a history, which Redis is asked for where the request names no items."""
+    """The same from a visit, or from the visitor's history where the request names no items."""
 
     anchors: ClassVar[Anchors] = Anchors.HISTORY
 
-    def reads(self, asked: Asked) -> tuple[Command, ...]:
-        query = asked.query
-        if asked.model is None or self.at_hand(asked):
-            return NeighbourLists.reads(self, asked)
-        if not query.is_known:
-            return ()
-        who = (query.visitor_id or "", query.user_id or "")
-        return (scripts.neighbours_of_history(asked.slug, self._key(asked, 1), *who, self.max_anchors),)
+    def looks_back(self, query: Query) -> bool:
+        return not self.at_hand(query)
 
-    def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
-        if self.at_hand(asked):
-            return NeighbourLists.propose(self, asked, replies)
-        (entries, lists) = replies[0]
-        return self._candidates(asked, tuple(entry[1:].decode() for entry in entries), lists)
+    def starts(self, asked: Asked) -> Sequence[str]:
+        return self.at_hand(asked.query) or asked.history.items[: self.max_anchors]
 
-    def known(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[str]:
-        return iter(()) if self.at_hand(asked) else (entry[1:].decode() for entry in replies[0][0])
+    def known(self, asked: Asked) -> Sequence[str]:
+        return self.starts(asked) if asked.model is not None and self.looks_back(asked.query) else ()
 
-    def at_hand(self, asked: Asked) -> tuple[str, ...]:
+    def at_hand(self, query: Query) -> tuple[str, ...]:
         return ()

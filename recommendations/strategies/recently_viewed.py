@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from catalog.types import ids_key
-from recommendations import scripts
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
 from recommendations.strategies.base import Anchors, Asked, Reply, Strategy, Tables, newest_first
-from recommendations.types import Candidate
+from recommendations.types import Candidate, Query
 
 KEPT: Final = 20
 
@@ -24,18 +23,22 @@ class RecentlyViewed(Strategy):
     def needs_model(self) -> bool:
         return False
 
+    def looks_back(self, query: Query) -> bool:
+        return True
+
     def reads(self, asked: Asked) -> tuple[Command, ...]:
-        query = asked.query
-        if not query.is_known:
-            return ()
-        return (scripts.recent(asked.slug, ids_key(asked.slug), query.visitor_id or "", query.user_id or ""),)
+        items = self._items(asked)
+        return (("HMGET", ids_key(asked.slug), *items),) if items else ()
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
-        entries, numbers = replies[0]
-        looked_at = [number for entry, number in zip(entries, numbers, strict=True) if entry[:1] in b"vc"]
-        newest = [number for number in dict.fromkeys((*looked_at, *numbers)) if number is not None]
+        newest = [number for number in replies[0] if number is not None]
         for place, number in enumerate(newest):
             yield self.candidate(int(number), SCALE * (len(newest) - place) / len(newest), 1)
+
+    def _items(self, asked: Asked) -> tuple[str, ...]:
+        interest = asked.history.interest
+        looked_at = [entry[1:] for entry in interest if entry[0] in "vc"]
+        return tuple(dict.fromkeys((*looked_at, *(entry[1:] for entry in interest))))
 
     def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
         newest = newest_first(past, KEPT)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from catalog.types import ids_key
-from recommendations import scripts
 from recommendations.algorithms.returning import with_returns
 from recommendations.algorithms.scoring import Scored
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
 from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Tables
 from recommendations.strategies.neighbours import RESEMBLES, HistoryLists, NeighbourLists
-from recommendations.types import Candidate, ServingParameters
+from recommendations.types import Candidate, Query, ServingParameters
 
 COMES_BACK: Final = "comes_back"
 COMES_BACK_SENTENCE: Final = "Seen {count} times lately; visits often come back to it"
@@ -43,17 +42,14 @@ class Session(HistoryLists):
         lists = HistoryLists.reads(self, asked)
         if not lists or not self.repeats:
             return lists
-        ids, query = ids_key(asked.slug), asked.query
-        if self.at_hand(asked):
-            return (*lists, ("HMGET", ids, *dict.fromkeys(self._visit(asked))))
-        return (*lists, scripts.recent(asked.slug, ids, query.visitor_id or "", query.user_id or ""))
+        return (*lists, ("HMGET", ids_key(asked.slug), *dict.fromkeys(self._visit(asked))))
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
         new = HistoryLists.propose(self, asked, replies)
         return self._with_returns(asked, list(new), replies[1]) if self.repeats else new
 
-    def at_hand(self, asked: Asked) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._visit(asked)))[: self.max_anchors]
+    def at_hand(self, query: Query) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*query.items, *query.session_items)))[: self.max_anchors]
 
     def weights(self, count: int, parameters: ServingParameters) -> list[float]:
         if math.isfinite(self.decay):
@@ -70,8 +66,10 @@ class Session(HistoryLists):
     def shows_known(self) -> bool:
         return False  # what it repeats comes from the visit, not from the lists
 
-    def _visit(self, asked: Asked) -> tuple[str, ...]:
-        return (*asked.query.items, *asked.query.session_items)
+    def _visit(self, asked: Asked) -> Sequence[str]:
+        """What was looked at, newest first, repeats included."""
+        named = (*asked.query.items, *asked.query.session_items)
+        return named or [entry[1:] for entry in asked.history.interest]
 
     def _with_returns(self, asked: Asked, new: Sequence[Candidate], reply: Reply) -> Iterator[Candidate]:
         assert asked.model is not None
@@ -86,11 +84,8 @@ class Session(HistoryLists):
     def _past(self, asked: Asked, reply: Reply) -> list[int]:
         """The numbers of what the visit has seen, oldest first, repeats included."""
         visit = self._visit(asked)
-        if visit:
-            numbers = dict(zip(dict.fromkeys(visit), reply, strict=True))
-            newest = [numbers[item_id] for item_id in visit]
-        else:
-            newest = reply[1]
+        numbers = dict(zip(dict.fromkeys(visit), reply, strict=True))
+        newest = [numbers[item_id] for item_id in visit]
         return [int(number) for number in reversed(newest) if number is not None]
 
     def _seen(self, item: int, times: int) -> Candidate:

@@ -56,42 +56,32 @@ class Shop:
     bought: list[str] = field(default_factory=list)
     shown: dict[str, int] = field(default_factory=dict)
     cart: list[str] = field(default_factory=list)
+    owner: bytes | None = None
 
     def reply(self, command: Sequence[Any]) -> Any:
         name, *arguments = command
         return self.of_script(*arguments) if name == "EVAL" else self.of_command(name, *arguments)
 
     def of_script(self, script: str, _: int, key: str, *arguments: Any) -> Any:
-        if script == scripts.BOUGHT:
-            return [item_id.encode() for item_id in self.bought]
-        if script == scripts.CART:
-            return [item_id.encode() for item_id in self.cart]
         if script == scripts.CARDS:
             return self.named(arguments[1:])
         if script == scripts.NEWEST:
             new = self.lists.get("new", [])
             return [part for n, number in enumerate(new) for part in (b"%d" % number, b"%d" % (NOW - n * 43_200))]
-        if script == scripts.BOUGHT_WITH:
-            times = [b"%d" % ((NOW - 30 * 86_400) * 1e6) for _ in self.bought]
-            return [times, [self.repurchase(item) for item in self.bought]]
-        numbers = [b"%d" % NAMES.index(item) if item in NAMES else None for item in self.history]
-        if script == scripts.RECENT:
-            return [[b"v" + item.encode() for item in self.history], numbers]
         if script == scripts.TREND:
             trend = self.lists.get("trending", [])
             pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
             return [pairs, [b"%d" % number for number in trend], b"%d" % NOW]
-        if script == scripts.TREND_OF_CATEGORY:
-            trend = self.lists.get(str(arguments[-1]), [])[:5]
-            pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
-            return [pairs, [b"%d" % number for number in trend], b"%d" % NOW, b"Kitchen > {Mugs}"]
-        count = int(arguments[-1])
-        anchors = list(dict.fromkeys(self.history))[:count]
-        return [[b"v" + anchor.encode() for anchor in anchors], [self.packed(anchor) for anchor in anchors]]
+        assert script == scripts.TREND_OF_CATEGORY
+        trend = self.lists.get(str(arguments[-1]), [])[:5]
+        pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
+        return [pairs, [b"%d" % number for number in trend], b"%d" % NOW, b"Kitchen > {Mugs}"]
 
     def of_command(self, name: str, key: str, *fields: str) -> Any:
+        if name == "GET":
+            return self.owner
         if name == "ZRANGE":
-            return [part for item, times in self.shown.items() for part in (item.encode(), b"%d" % times)]
+            return [part for member, score in self.scored(key) for part in (member.encode(), b"%d" % score)]
         assert name == "HMGET"
         if key.endswith(":ids"):
             return [b"%d" % NAMES.index(field) if field in NAMES else None for field in fields]
@@ -99,7 +89,19 @@ class Shop:
             return [group.encode() if (group := self.group(field)) else None for field in fields]
         if key.endswith(":items"):
             return [msgspec.msgpack.encode(self.cards[field]) if field in self.cards else None for field in fields]
+        if key.endswith(":repurchases"):
+            return [self.repurchase(field) for field in fields]
         return [self.packed(field) for field in fields]
+
+    def scored(self, key: str) -> list[tuple[str, float]]:
+        """The sorted sets of the only visitor: the last one shown first in the history."""
+        if ":shown:" in key:
+            return list(self.shown.items())
+        if ":bought:" in key:
+            return [(item, (NOW - 30 * 86_400) * 1e6) for item in dict.fromkeys(self.bought)]
+        in_cart = [("a" + item, NOW * 1e6) for item in self.cart]
+        seen = [("v" + item, (NOW - n) * 1e6) for n, item in enumerate(dict.fromkeys(self.history))]
+        return in_cart + seen
 
     def named(self, names: Sequence[str]) -> Any:
         numbers = {card.item_id: number for number, card in self.cards.items()}

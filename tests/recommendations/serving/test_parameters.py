@@ -141,7 +141,7 @@ def test_an_explanation_names_what_had_a_say(shop: Api, tenant_a: TenantRef) -> 
         acme={"type": "boost", "filter": ACME, "factor": 3.0},
         no_jam={"type": "exclude", "filter": {"field": "item_id", "op": "eq", "value": "jam"}},
     )
-    answer = slate(shop, placement="pdp", item_id="tea", explain=1, limit=5)
+    answer = slate(shop, placement="pdp", item_id="tea", explain=1, limit=12)
     told = answer["explanation"]
     assert told["rules"]["applied"] == ["no_jam", "acme", "top"]
     assert {each["rule"]: each["code"] for each in told["rules"]["passed_over"]} == {
