@@ -1,10 +1,13 @@
 """The slates of a placement and of every strategy for one context, side by side, as a person reads them."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
+
+from msgspec.structs import replace
 
 from catalog import finding
 from catalog.finding import ItemSummary
@@ -146,7 +149,7 @@ def best_known(tenant: TenantRef, limit: int) -> list[ItemSummary]:
 def _alone(tenant: TenantRef, asked: Context, strategies: Sequence[str]) -> list[Slate]:
     """What each of the strategies would show with no other to fill it up."""
     context = Query(items=asked.items, visitor_id=asked.visitor_id, limit=CARDS, fill=False)
-    return [preview.slate(tenant, replace(context, strategy=name)) for name in strategies]
+    return [preview.slate(tenant, dataclasses.replace(context, strategy=name)) for name in strategies]
 
 
 def _shown_alone(slate: Slate, asked: Context, titles: Mapping[str, str]) -> Shown:
@@ -166,14 +169,15 @@ def _shown(
     best = best_scores(each.admitted.candidate for each in slate.items)
     cards = [
         Card(
-            finding.summary_of_product(card.product),
+            finding.summary_of_product(each.admitted.card.product),
             candidate.score / SCALE,
             max(0.0, round(100 * candidate.score / best[candidate.source], 1)) if best[candidate.source] > 0 else 0.0,
             strategies[candidate.source].title if candidate.source in strategies else _OTHER_SOURCES[candidate.source],
             candidate.source != slate.strategy,
             reason(candidate, asked, titles),
         )
-        for candidate, card, _ in (each.admitted for each in slate.items)
+        for each in slate.items
+        for candidate in [each.admitted.candidate]
     ]
     return Shown(title, description, cards, answers.EMPTY[slate.empty_reason] if slate.empty_reason else None)
 
@@ -192,7 +196,7 @@ def reason(candidate: Candidate, asked: Context, titles: Mapping[str, str]) -> s
         return answers.sentence(candidate)
     if candidate.because_of in asked.items and candidate.reason in _OF_BOTH:
         return _OF_BOTH[candidate.reason].format(count=candidate.evidence, s="s" * (candidate.evidence != 1))
-    return answers.sentence(candidate._replace(because_of=titles.get(candidate.because_of, candidate.because_of)))
+    return answers.sentence(replace(candidate, because_of=titles.get(candidate.because_of, candidate.because_of)))
 
 
 def _titles_of_reasons(tenant: TenantRef, slates: Sequence[Slate]) -> dict[str, str]:

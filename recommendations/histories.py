@@ -111,8 +111,12 @@ class Reading(NamedTuple):
 
 def joined(people: Sequence[Found]) -> History:
     """The history of a visitor who is all these people."""
-    entries = tuple([entry for entry, _ in _newest_first([done for done, _ in people])])
-    return History(entries, tuple(_newest_first([bought for _, bought in people])))
+    done, bought = [done for done, _ in people], [bought for _, bought in people]
+    if len(done) == 1:
+        entries = [entry.decode() for entry in done[0][::2]]
+    else:
+        entries = [entry for entry, _ in _newest_first(done)]
+    return History(tuple(entries), tuple(_newest_first(bought)))
 
 
 def _newest_first(found: Sequence[Sequence[bytes]]) -> list[tuple[str, int]]:
@@ -122,7 +126,7 @@ def _newest_first(found: Sequence[Sequence[bytes]]) -> list[tuple[str, int]]:
         for flat in found
         for member, score in zip(flat[::2], flat[1::2], strict=True)
     ]
-    if sum(map(bool, found)) < 2:
+    if len(found) == 1:
         return pairs
     best: dict[str, int] = {}
     for member, score in pairs:

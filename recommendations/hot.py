@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -10,6 +9,7 @@ import structlog
 
 from recomengine.lib.asgi import Request, Response, json_response, parameters
 from recomengine.lib.errors import DomainError
+from recomengine.lib.ids import new_id
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable, ReplyError
 from recommendations import configs, parsing
 from recommendations.catalogue_search import CatalogueSearch
@@ -162,7 +162,7 @@ async def _slates(asking: Asking, queries: Sequence[Query]) -> list[dict[str, An
     """The slates of one page, none of which shows what one before it shows."""
     results, taken = [], frozenset[int]()
     for query in queries:
-        recommendation_id = uuid.uuid4().hex
+        recommendation_id = new_id()
         before = await asking.before(query)
         answer = await asking.answer(query, recommendation_id, taken | before)
         taken |= {each.admitted.candidate.item for each in answer.items}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from catalog import finding
@@ -45,7 +46,12 @@ def _answered(tenant: TenantRef, asked: Sequence[Command] | Matching) -> Sequenc
     pipeline = redis.client().pipeline(transaction=False)
     for command in asked:
         pipeline.execute_command(*command)
-    return pipeline.execute()
+    return [_flat(command, reply) for command, reply in zip(asked, pipeline.execute(), strict=True)]
+
+
+def _flat(command: Command, reply: Any) -> Any:
+    """The reply as the serving processes get it: this client's newer protocol pairs members with their scores."""
+    return list(chain.from_iterable(reply)) if command[-1] == "WITHSCORES" else reply
 
 
 def _model(tenant: TenantRef) -> LiveModel | None:

@@ -1,7 +1,9 @@
 """The serving log: every slate that was served, written to PostgreSQL half a second later at most.
 
-Attribution and off-policy evaluation rest on it. An answer only notes its slate in memory; a thread copies what was
-noted into the tenants' tables. While PostgreSQL is away the newest `MOST` slates wait, older ones are lost and counted.
+Attribution and off-policy evaluation rest on it. An answer only notes its slate, as the line that is copied later: put
+into words by the event loop it costs less than what a thread and the loop lose by taking turns. A thread copies what
+was noted into the tenants' tables. While PostgreSQL is away the newest `MOST` slates wait, older ones are lost and
+counted.
 """
 
 import threading
@@ -10,7 +12,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -22,15 +23,13 @@ from recomengine.lib.partitions import Partitioned, month_of
 from recomengine.lib.postgres import table
 from recommendations.packing import SCALE
 from recommendations.serving.slates import Slate
-from recommendations.types import Query
+from recommendations.types import MAX_LIMIT, Query
 from tenants.types import TenantRef
 
 SLATES: Final = Partitioned("recommendations_servedslate")
 EVERY: Final = 0.5  # seconds between two writes
 MOST: Final = 10_000  # slates that wait in a process, some 2 KB each
 CONTEXT: Final = 20  # items at hand, and items of the visit, that are kept: the newest
-AT_ONCE: Final = 20  # slates that are put into words without a pause
-PAUSE: Final = 0.000_1  # seconds in which the event loop has its turn; unasked, a thread keeps it waiting for 5 ms
 TOLD_EVERY: Final = 10.0  # seconds between two complaints about lost slates
 log = structlog.get_logger(__name__)
 
@@ -65,7 +64,20 @@ class Served(NamedTuple):
 _COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, Served._fields))
 _COPY: Final = sql.SQL("COPY {} ({}) FROM STDIN")
 _THERE: Final = sql.SQL("SELECT recommendation_id FROM {} WHERE recommendation_id = ANY(%s::uuid[])")
-Noted = tuple[str, Served]  # with the tenant's schema
+
+
+class Noted(NamedTuple):
+    """A slate that waits: its tenant's schema, what it is sorted and known by, and its line of the COPY."""
+
+    schema: str
+    served_at: datetime
+    recommendation_id: str
+    line: str
+
+    @classmethod
+    def of(cls, schema: str, served: Served) -> "Noted":
+        """The slate as it waits."""
+        return cls(schema, served.served_at, served.recommendation_id, _line(served))
 
 
 class ServingLog:
@@ -90,9 +102,10 @@ class ServingLog:
         if opted_out or query.visitor_id is None or not is_sampled(tenant.slug, query.visitor_id, share):
             return
         served = _served(query, query.visitor_id, answer, recommendation_id, share)
+        noted = Noted.of(tenant.schema, served)
         with self._lock:
             self._make_room(1)
-            self._waiting.append((tenant.schema, served))
+            self._waiting.append(noted)
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
@@ -114,7 +127,7 @@ class ServingLog:
             self._write_all(self._taken())
             self._tell_lost()
 
-    def _write_all(self, groups: dict[str, list[Served]]) -> None:
+    def _write_all(self, groups: dict[str, list[Noted]]) -> None:
         while groups:
             schema, group = groups.popitem()
             try:
@@ -132,7 +145,7 @@ class ServingLog:
                     self._lost += len(group)
             self._is_away = False
 
-    def _write(self, schema: str, group: Sequence[Served]) -> None:
+    def _write(self, schema: str, group: Sequence[Noted]) -> None:
         """Store slates in one transaction; those that are there already are left out."""
         self._connection = connection = self._connection or self._connect()
         try:
@@ -143,18 +156,17 @@ class ServingLog:
         except errors.UniqueViolation:  # the connection was lost in a commit that had succeeded
             self._write(schema, _missing(connection, schema, group))
 
-    def _taken(self) -> dict[str, list[Served]]:
+    def _taken(self) -> dict[str, list[Noted]]:
         """All that waits, by schema."""
         with self._lock:
             waiting, self._waiting = self._waiting, deque()
-        groups: dict[str, list[Served]] = defaultdict(list)
-        for schema, served in waiting:
-            groups[schema].append(served)
+        groups: dict[str, list[Noted]] = defaultdict(list)
+        for noted in waiting:
+            groups[noted.schema].append(noted)
         return groups
 
-    def _put_back(self, groups: dict[str, list[Served]]) -> None:
-        waited = [(schema, each) for schema, group in groups.items() for each in group]
-        waited.sort(key=lambda noted: noted[1].served_at)
+    def _put_back(self, groups: dict[str, list[Noted]]) -> None:
+        waited = sorted((noted for group in groups.values() for noted in group), key=lambda noted: noted.served_at)
         with self._lock:
             self._waiting.extendleft(reversed(waited))
             self._make_room(0)
@@ -211,19 +223,16 @@ def _served(query: Query, visitor_id: str, answer: Slate, recommendation_id: str
     )
 
 
-def _copy(connection: "psycopg.Connection[Any]", schema: str, group: Iterable[Served]) -> None:
+def _copy(connection: "psycopg.Connection[Any]", schema: str, group: Iterable[Noted]) -> None:
     """In one transaction, whose end does not wait for the disk: a crash of PostgreSQL may take the last half second."""
     statement = _COPY.format(table(schema, SLATES.name), _COLUMNS)
-    remaining = iter(group)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit TO off")
         with cursor.copy(statement) as copy:
-            while lines := _lines(islice(remaining, AT_ONCE)):
-                copy.write(lines)
-                time.sleep(PAUSE)
+            copy.write("".join([each.line for each in group]))
 
 
-def _missing(connection: "psycopg.Connection[Any]", schema: str, group: Iterable[Served]) -> list[Served]:
+def _missing(connection: "psycopg.Connection[Any]", schema: str, group: Iterable[Noted]) -> list[Noted]:
     statement = _THERE.format(table(schema, SLATES.name))
     with connection.transaction():
         found = connection.execute(statement, [[each.recommendation_id for each in group]]).fetchall()
@@ -231,9 +240,9 @@ def _missing(connection: "psycopg.Connection[Any]", schema: str, group: Iterable
     return [each for each in group if each.recommendation_id not in there]
 
 
-def _lines(group: Iterable[Served]) -> str:
-    """Rows in COPY's text format, put together here because psycopg takes more than twice as long for the arrays."""
-    return "".join(["\t".join(map(_value, each)) + "\n" for each in group])
+def _line(served: Served) -> str:
+    """A row in COPY's text format, put together here because psycopg takes more than twice as long for the arrays."""
+    return "\t".join(map(_value, served)) + "\n"
 
 
 def _value(value: Any) -> str:
@@ -248,10 +257,15 @@ def _array(values: Sequence[Any]) -> str:
     if not values:
         return "{}"
     if not isinstance(values[0], str):
-        return "{" + ("%.9g," * len(values))[:-1] % tuple(values) + "}"  # nine digits tell every `real`
-    # No text holds the byte 0, because PostgreSQL stores none.
-    quoted = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
-    return _escaped(f'{{"{quoted}"}}')
+        return "{" + _FLOATS[len(values)] % tuple(values) + "}"
+    quoted = '","'.join(values)
+    if not quoted.isprintable() or "\\" in quoted or quoted.count('"') > 2 * (len(values) - 1):
+        quoted = '","'.join([each.replace("\\", "\\\\").replace('"', '\\"') for each in values])
+        return _escaped(f'{{"{quoted}"}}')
+    return f'{{"{quoted}"}}'
+
+
+_FLOATS: Final = [",".join(["%.9g"] * count) for count in range(MAX_LIMIT + 1)]  # nine digits tell every `real`
 
 
 def _escaped(text: str) -> str:

@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from catalog.filters import Filter
 from recomengine.lib import naming
@@ -79,7 +81,7 @@ class LiveModel:
     parameters: ServingParameters = USUAL
 
 
-class Candidate(NamedTuple):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """An item a strategy proposes, best first, with the evidence for it.
 
     `sentence` says the evidence to a person, with `{count}` and `{because_of}`. `repeats`: it may be shown to somebody

@@ -71,7 +71,7 @@ def parse(text: str) -> Token | None:
 
 def digest(secret: str, pepper: str | None = None) -> str:
     """HMAC-SHA256 of a secret under a pepper (the server's current one), in hex."""
-    return hmac.new((pepper or settings.API_KEY_PEPPER).encode(), secret.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest((pepper or settings.API_KEY_PEPPER).encode(), secret.encode(), "sha256").hex()
 
 
 @cache
@@ -82,8 +82,12 @@ def name_of(pepper: str) -> str:
 
 def matches(secret: str, stored: str, pepper_id: str = "") -> bool:
     """Whether the secret is the one behind a stored digest, in constant time."""
-    peppers = {name_of(pepper): pepper for pepper in settings.API_KEY_OLD_PEPPERS}
-    return hmac.compare_digest(digest(secret, peppers.get(pepper_id)), stored)
+    return hmac.compare_digest(digest(secret, _old_pepper(pepper_id)), stored)
+
+
+def _old_pepper(pepper_id: str) -> str | None:
+    """The former pepper of that name; None for the present one's, or one that is forgotten."""
+    return next((pepper for pepper in settings.API_KEY_OLD_PEPPERS if name_of(pepper) == pepper_id), None)
 
 
 def create_key(

@@ -55,7 +55,7 @@ def product(number: int, words: random.Random) -> ItemIn:
     return ItemIn(
         item_id=item_id(number),
         title=f"Product {number} of brand {brand}, kind {kind}",
-        description=" ".join(f"word{words.randrange(10_000)}" for _ in range(20)),
+        description=" ".join(f"word{words.randrange(10_000)}" for _ in range(12)),
         url=f"https://shop.example/products/{item_id(number)}?from=recommendations",
         image_url=f"https://images.shop.example/{item_id(number)}/large.webp",
         price=Decimal(words.randrange(100, 20_000)) / 100,

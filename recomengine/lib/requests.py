@@ -1,18 +1,19 @@
 """A request id on every response and every log line."""
 
 import re
-import uuid
 from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+
+from recomengine.lib.ids import new_id
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 
 
 def request_id(offered: str | None) -> str:
     """The caller's `X-Request-ID` if it is harmless in a log, else a new one."""
-    return offered if offered and _ACCEPTABLE.match(offered) else uuid.uuid4().hex
+    return offered if offered and _ACCEPTABLE.match(offered) else new_id()
 
 
 class RequestIdMiddleware:

@@ -4,6 +4,7 @@ That is two to three times faster than dictionaries. It is on every request's pa
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 ENTRY: Final = np.dtype([("item", "<u4"), ("score", "<f2"), ("count", "<u2")])
 """One neighbour in eight bytes: items below 2^32, scores to three digits, counts that stop at 65,535."""
-AT_ONCE: Final = 32  # rows made together
+AT_ONCE: Final = 24  # rows made together
 
 
 class Scored(NamedTuple):
@@ -25,6 +26,9 @@ class Scored(NamedTuple):
     score: float
     because_of: int
     evidence: int
+
+
+_scored: Final = partial(tuple.__new__, Scored)  # without a call into Python for each
 
 
 def merge(
@@ -102,4 +106,4 @@ def _explained(  # noqa: PLR0917 - arrays of one computation
     places = by_item[largest]
     anchors = np.cumsum(lengths).searchsorted(places, "right")
     rows = zip(items[firsts].tolist(), totals[best].tolist(), anchors.tolist(), counts[places].tolist(), strict=True)
-    return [Scored._make(row) for row in rows]
+    return list(map(_scored, rows))

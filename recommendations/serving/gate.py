@@ -30,7 +30,7 @@ class Refused(NamedTuple):
     refusal: Refusal
 
 
-class Admitted(NamedTuple):
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A candidate that may be shown; `facts` where something asked for them."""
 
     candidate: Candidate
@@ -84,27 +84,31 @@ class Gate:
         self._restrictions, self._now, self._at = restrictions, now, datetime.fromtimestamp(now, UTC)
         self._noted = noted
         self._admitted: set[str] = set()
+        # Whatever is in none of these, and in no group, needs no second look; most items are in none.
+        self._special = {*excluded, *past.known}.union(*(items for _, items in past.hidden))
 
     def admit(self, candidate: Candidate, packed: bytes | None, *, with_facts: bool = False) -> Admitted | None:
         """The candidate with its card if it is shown; its item and its group are not shown again then."""
         if packed is None:  # deleted since the model was built
             return None
         card = decode_card(packed)
-        if card.item_id in self._admitted:
+        item_id, group = card.item_id, card.group_id
+        if item_id in self._admitted:
             return None
-        refusal = self._plain_refusal(candidate, card)
-        facts = None
+        refusal = facts = None
+        if group or item_id in self._special or candidate.item in self._taken or not card.is_showable(self._now):
+            refusal = self._plain_refusal(candidate, card)
         if refusal is None and (with_facts or self._restrictions):
             facts = facts_of(card.product)
             refusal = self._by_rules(facts)
         if refusal is not None:
             self._note(candidate, card, refusal)
             return None
-        self._admitted.add(card.item_id)
+        self._admitted.add(item_id)
         if self._noted is not None:
-            self._noted.pop(card.item_id, None)
-        if self._groups is not None and card.group_id:
-            self._groups.meet(card.group_id)
+            self._noted.pop(item_id, None)
+        if self._groups is not None and group:
+            self._groups.meet(group)
         return Admitted(candidate, card, facts)
 
     def refusal(self, candidate: Candidate, card: Card, facts: Facts) -> Refusal | None:

@@ -11,6 +11,9 @@ from datetime import datetime
 from random import Random
 from typing import Any, Final, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from catalog.matching import Facts
 from recommendations.rules.applying import Weight
 from recommendations.serving.gate import Admitted
@@ -45,7 +48,7 @@ class Part(NamedTuple):
     by: str | None = None
 
 
-class Ranked(NamedTuple):
+class Ranked(msgspec.Struct, frozen=True, gc=False):
     """An admitted candidate in its place, with what its value is made of.
 
     `propensity`: the probability with which this item is in this slot; below 1 where chance had a part.
@@ -62,9 +65,9 @@ def ranked(
     pool: Sequence[Admitted], pins: Sequence[tuple[int, str, Admitted]], limit: int, controls: Controls, at: datetime
 ) -> list[Ranked]:
     """The order of all that may be shown, pinned items at their positions; the slate is the first `limit` of it."""
-    valued = [_valued(each, 1 / (1 + place / limit), controls, at) for place, each in enumerate(pool)]
-    if any(each.parts for each in valued):
-        valued.sort(key=lambda each: (is_buried(each), -each.value))
+    valued, is_changed = _valued(pool, limit, controls, at)
+    if is_changed:
+        valued.sort(key=_by_value)
     ordered = diversified(valued, limit, controls.diversity) if controls.diversity else valued
     free = 1
     for position, by, admitted in sorted(pins, key=lambda pin: pin[0]):
@@ -74,20 +77,31 @@ def ranked(
     return ordered
 
 
-def _valued(admitted: Admitted, value: float, controls: Controls, at: datetime) -> Ranked:
-    facts, parts = admitted.facts, list[Part]()
-    if facts is not None:
-        for weight in controls.weights:
-            if weight.test(facts, at):
-                parts.append(Part("rule", weight.factor, weight.by))
-    if controls.shown or controls.margin or controls.newness:
-        parts += _own_parts(admitted, controls, at)
-    if not parts:
-        return Ranked(admitted, value)
-    total = value
+def _valued(pool: Sequence[Admitted], limit: int, controls: Controls, at: datetime) -> tuple[list[Ranked], bool]:
+    """Every item with its value, and whether anything but its place has a say in any."""
+    weights, valued, is_changed = controls.weights, list[Ranked](), False
+    has_own = bool(controls.shown or controls.margin or controls.newness)
+    for place, admitted in enumerate(pool):
+        value, facts = 1 / (1 + place / limit), admitted.facts
+        parts = [] if facts is None else [Part("rule", factor, by) for by, test, factor in weights if test(facts, at)]
+        if has_own:
+            parts += _own_parts(admitted, controls, at)
+        if parts:
+            is_changed = True
+            valued.append(Ranked(admitted, _product(value, parts), (Part("place", value), *parts)))
+        else:
+            valued.append(Ranked(admitted, value))
+    return valued, is_changed
+
+
+def _product(value: float, parts: Sequence[Part]) -> float:
     for part in parts:
-        total *= part.factor or 1.0
-    return Ranked(admitted, total, (Part("place", value), *parts))
+        value *= part.factor or 1.0
+    return value
+
+
+def _by_value(each: Ranked) -> tuple[bool, float]:
+    return (is_buried(each), -each.value)
 
 
 def _own_parts(admitted: Admitted, controls: Controls, at: datetime) -> Iterator[Part]:
@@ -162,7 +176,7 @@ def explored(ordered: Sequence[Ranked], limit: int, share: float, seed: Any) -> 
         return slate
     chance = Random(str(seed))
     if chance.random() < share:
-        slate[-1] = chance.choice(missed)._replace(propensity=share / len(missed))
+        slate[-1] = replace(chance.choice(missed), propensity=share / len(missed))
     else:
-        slate[-1] = slate[-1]._replace(propensity=1 - share)
+        slate[-1] = replace(slate[-1], propensity=1 - share)
     return slate

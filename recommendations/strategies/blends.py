@@ -1,11 +1,14 @@
 """Blends: strategies of a merchant's own, made of built-in ones that have their say by weight."""
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from recommendations.packing import SCALE
 from recommendations.scripts import Command
@@ -80,7 +83,8 @@ class Blend(Strategy):
 
     def _of(self, shares: Sequence[tuple[float, Candidate]], whole: float) -> Candidate:
         _, most = max(shares, key=lambda each: each[0])
-        return most._replace(
+        return replace(
+            most,
             score=SCALE * math.fsum(share for share, _ in shares) / whole,
             source=self.name,
             repeats=any(each.repeats for _, each in shares),
@@ -103,7 +107,7 @@ def tuned(strategy: Strategy, parameters: Mapping[str, Any]) -> Strategy:
             raise ValueError(f"`{strategy.name}` has no parameter {name!r}; it has {known}.")
         if problem := _problem(setting, value):
             raise ValueError(f"`{name}` of `{strategy.name}` is {problem}.")
-    return replace(strategy, **parameters)
+    return dataclasses.replace(strategy, **parameters)
 
 
 def _problem(setting: Setting, value: Any) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from msgspec.structs import replace
+
 from recommendations.packing import SCALE, Repurchase, unpack_repurchase
 from recommendations.scripts import Command
 from recommendations.strategies.base import Anchors, Asked, Reply, Strategy
@@ -50,8 +52,8 @@ class BuyAgain(Strategy):
             return None
         candidate = self.candidate(known.item, chance * SCALE, known.shoppers)
         usual = f"after about {_days(round(known.days))}"
-        return candidate._replace(
-            sentence=f"Bought {_days(int(days))} ago; {{count}} shoppers bought it again, {usual}"
+        return replace(
+            candidate, sentence=f"Bought {_days(int(days))} ago; {{count}} shoppers bought it again, {usual}"
         )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from catalog.types import newest_key
 from recommendations import scripts
 from recommendations.packing import SCALE
@@ -34,7 +36,7 @@ class New(Strategy):
         for number, since in sorted(found, key=lambda each: (-each[1], each[0])):
             age = max(0.0, asked.now - since) / SECONDS_PER_DAY
             candidate = self.candidate(number, SCALE / (1 + age / HALVED), int(age))
-            yield candidate._replace(sentence=self._words(int(age)))
+            yield replace(candidate, sentence=self._words(int(age)))
 
     def _words(self, days: int) -> str:
         return TODAY if days == 0 else YESTERDAY if days == 1 else self.sentence

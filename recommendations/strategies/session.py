@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from msgspec.structs import replace
+
 from catalog.types import ids_key
 from recommendations.algorithms.returning import with_returns
 from recommendations.algorithms.scoring import Scored
@@ -79,7 +81,7 @@ class Session(HistoryLists):
         scored = [Scored(each.item, each.score, 0, 0) for each in new]
         for item, chance in with_returns(scored, past, served.returns, served.found):
             found = self._seen(item, times[item]) if item in times else proposed[item]
-            yield found._replace(score=chance * SCALE)
+            yield replace(found, score=chance * SCALE)
 
     def _past(self, asked: Asked, reply: Reply) -> list[int]:
         """The numbers of what the visit has seen, oldest first, repeats included."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from msgspec.structs import replace
+
 from catalog.types import ids_key
 from events.interest import HALF_LIFE
 from events.types import trend_key, trending_key
@@ -46,10 +48,10 @@ class Trending(Strategy):
             return
         category = replies[1][3].decode()
         sentence = f"Trending in {_quoted(category)}: {self.sentence[:1].lower()}{self.sentence[1:]}"
-        nearer = [each._replace(sentence=sentence, anchored=True) for each in self._candidates(asked, replies[1][:3])]
-        yield from (each._replace(score=(each.score + SCALE) / 2) for each in nearer)
+        nearer = [replace(each, sentence=sentence, anchored=True) for each in self._candidates(asked, replies[1][:3])]
+        yield from (replace(each, score=(each.score + SCALE) / 2) for each in nearer)
         met = {each.item for each in nearer}
-        yield from (each._replace(score=each.score / 2) for each in whole if each.item not in met)
+        yield from (replace(each, score=each.score / 2) for each in whole if each.item not in met)
 
     def _beside(self, asked: Asked) -> bool:
         return self.by_category and bool(asked.query.items)

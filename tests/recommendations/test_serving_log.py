@@ -20,7 +20,7 @@ from recomengine.lib.postgres import connect
 from recommendations import served, serving_log, tasks
 from recommendations.models import ServedSlate
 from recommendations.serving.slates import Slate
-from recommendations.serving_log import SLATES, Served, ServingLog, is_sampled
+from recommendations.serving_log import SLATES, Noted, Served, ServingLog, is_sampled
 from recommendations.types import Query
 from tenants import tenancy
 from tenants.models import Tenant
@@ -249,7 +249,8 @@ def test_any_text_is_written_as_it_is(
     row = made(one, user_id=absent, item_ids=texts, sources=texts, items_at_hand=tuple(texts), scores=numbers)
     with connect() as opened, opened.transaction(force_rollback=True):
         SLATES.ensure(opened, tenant.schema, [month_of(clock.now())])
-        serving_log._copy(opened, tenant.schema, [row])
+        noted = Noted.of(tenant.schema, row)
+        serving_log._copy(opened, tenant.schema, [noted])
         names = "visitor_id, user_id, item_ids, sources, items_at_hand, scores, recommendation_id"
         # In binary: the text of a `real` has its shortest digits, which are not those of the same number as a double.
         [found] = opened.execute(f"SELECT {names} FROM {tenant.schema}.{SLATES.name}".encode(), binary=True).fetchall()
@@ -315,10 +316,10 @@ def test_while_the_store_is_away_the_newest_wait_and_the_lost_are_counted(
 
 def test_a_commit_whose_answer_was_lost_is_not_repeated(tenant_a: TenantRef, slow: None) -> None:
     log = ServingLog(connect)
-    first = made("first")
+    first = Noted.of(tenant_a.schema, made("first"))
     log._put_back({tenant_a.schema: [first]})
     log.flush()
-    log._put_back({tenant_a.schema: [first, made("second")]})
+    log._put_back({tenant_a.schema: [first, Noted.of(tenant_a.schema, made("second"))]})
     log.close()
     assert visitors(tenant_a) == ["first", "second"]
 
