@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import QuerySet
 from django.dispatch import Signal
 
 from catalog import cards, documents, languages, reading
@@ -18,6 +17,7 @@ from catalog.models import Item
 from catalog.types import MAX_BATCH, ItemIn
 from recomengine.lib.decoding import Rejection, field_error, rows_of
 from recomengine.lib.errors import DomainError
+from recomengine.lib.postgres import one
 from tenants import tenancy
 from tenants.types import TenantRef
 
@@ -150,20 +150,13 @@ def create(tenant: TenantRef, item: ItemIn) -> Item:
 def change(tenant: TenantRef, item_id: str, changed: Callable[[Item], ItemIn]) -> Item:
     """Replace an item by what `changed` makes of it, with no other change in between."""
     with tenancy.use(tenant), transaction.atomic():
-        write(tenant, [changed(_one(Item.objects.select_for_update(), item_id))])
+        write(tenant, [changed(one(Item.objects.select_for_update(), "item", item_id=item_id))])
     return get(tenant, item_id)
 
 
 def get(tenant: TenantRef, item_id: str) -> Item:
     with tenancy.use(tenant):
-        return _one(Item.objects.all(), item_id)
-
-
-def _one(items: "QuerySet[Item]", item_id: str) -> Item:
-    item = items.filter(item_id=item_id).first() if "\x00" not in item_id else None
-    if item is None:
-        raise DomainError("not_found", f"There is no item {item_id!r} here.")
-    return item
+        return one(Item.objects.all(), "item", item_id=item_id)
 
 
 def delete(tenant: TenantRef, item_id: str) -> None:

@@ -16,8 +16,8 @@ from catalog.models import Source
 from recomengine.lib import clock
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError
-from recomengine.lib.postgres import save_unless_taken
-from tenants import audit, directory, tenancy
+from recomengine.lib.postgres import one, save_unless_taken
+from tenants import audit, tenancy
 from tenants.types import Actor, TenantRef
 
 TOLD: Final = ("key", "name", "format", "mode", "mapping", "url", "every_minutes")
@@ -32,7 +32,7 @@ def listed() -> QuerySet[Source]:
 def get(tenant: TenantRef, key: str) -> Source:
     """The source of that key; `not_found` if there is none."""
     with tenancy.use(tenant):
-        return _one(Source.objects.all(), key)
+        return one(Source.objects.all(), "source", key=key)
 
 
 def create(tenant: TenantRef, fields: Fields[str, Any], *, by: Actor) -> Source:
@@ -43,7 +43,7 @@ def create(tenant: TenantRef, fields: Fields[str, Any], *, by: Actor) -> Source:
             _check(source)
             source.next_at = clock.now() if source.every_minutes else None
             save_unless_taken(source, "a source", force_insert=True)
-        _record(tenant, by, "source.created", source, after=told(source))
+        audit.record_of(tenant, by, "source.created", source.key, after=told(source))
     return source
 
 
@@ -51,7 +51,7 @@ def edit(tenant: TenantRef, key: str, changes: Fields[str, Any], *, by: Actor) -
     """Change a source; what it fetches next is read even if the feed is the same as the last time."""
     with transaction.atomic():
         with tenancy.use(tenant):
-            source = _one(Source.objects.select_for_update(), key)
+            source = one(Source.objects.select_for_update(), "source", key=key)
             before, content = told(source), audit.values(source, _READ_ANEW)
             for name, value in changes.items():
                 setattr(source, name, value)
@@ -63,7 +63,7 @@ def edit(tenant: TenantRef, key: str, changes: Fields[str, Any], *, by: Actor) -
             source.save()
         old, new = audit.changed(before, told(source))
         if new:
-            _record(tenant, by, "source.edited", source, before=old, after=new)
+            audit.record_of(tenant, by, "source.edited", source.key, before=old, after=new)
     return source
 
 
@@ -76,10 +76,10 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
     """Forget a source; its imports and the items stay."""
     with transaction.atomic():
         with tenancy.use(tenant):
-            source = _one(Source.objects.select_for_update(), key)
+            source = one(Source.objects.select_for_update(), "source", key=key)
             before = told(source)
             source.delete()
-        _record(tenant, by, "source.deleted", source, before=before)
+        audit.record_of(tenant, by, "source.deleted", source.key, before=before)
 
 
 def forget_version(source: Source) -> None:
@@ -103,13 +103,6 @@ def told(source: Source) -> dict[str, Any]:
     return audit.values(source, TOLD) | {"url": addresses.redacted(source.url)}
 
 
-def _one(sources: QuerySet[Source], key: str) -> Source:
-    source = sources.filter(key=key).first() if "\x00" not in key else None
-    if source is None:
-        raise DomainError("not_found", f"There is no source {key!r} here.")
-    return source
-
-
 def next_of(source: Source) -> datetime | None:
     """When a source that was fetched just now is fetched again by itself."""
     return clock.now() + timedelta(minutes=source.every_minutes) if source.every_minutes else None
@@ -125,7 +118,3 @@ def _check(source: Source) -> None:
         addresses.parse(source.url)
     elif source.every_minutes:
         raise DomainError("invalid", "A source that is fetched by itself needs a `url`.")
-
-
-def _record(tenant: TenantRef, by: Actor, action: str, source: Source, **values: Any) -> None:
-    audit.record(by, action, ("source", source.key), directory.get_model(tenant.slug), **values)

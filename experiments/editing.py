@@ -16,7 +16,7 @@ from experiments.models import Experiment
 from experiments.types import ExperimentConfig, experiments_key
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError, FieldError
-from recomengine.lib.postgres import lock_until_commit, save_unless_taken
+from recomengine.lib.postgres import lock_until_commit, one, save_unless_taken
 from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
 
@@ -45,7 +45,7 @@ Variants = Annotated[list[VariantIn], msgspec.Meta(min_length=MIN_VARIANTS, max_
 def get(tenant: TenantRef, key: str) -> Experiment:
     """The experiment of that key; `not_found` if there is none."""
     with tenancy.use(tenant):
-        return _one(key)
+        return one(Experiment.objects.all(), "experiment", key=key)
 
 
 def create(tenant: TenantRef, fields: Mapping[str, Any], *, by: Actor) -> Experiment:
@@ -62,7 +62,7 @@ def create(tenant: TenantRef, fields: Mapping[str, Any], *, by: Actor) -> Experi
             if Experiment.objects.count() >= MAX_EXPERIMENTS:
                 raise DomainError("conflict", f"There are {MAX_EXPERIMENTS} experiments already; remove one first.")
             save_unless_taken(row, "an experiment", force_insert=True)
-        _record(tenant, by, "experiment.created", row, after=_told(row))
+        audit.record_of(tenant, by, "experiment.created", row.key, after=_told(row))
     return row
 
 
@@ -83,7 +83,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
             row.save()
         old, new = audit.changed(before, _told(row))
         if new:
-            _record(tenant, by, "experiment.edited", row, before=old, after=new)
+            audit.record_of(tenant, by, "experiment.edited", row.key, before=old, after=new)
         running.publish(tenant)
     return row
 
@@ -106,7 +106,7 @@ def start(tenant: TenantRef, key: str, check: Check, *, by: Actor) -> Experiment
             row.save()
         action = "experiment.started" if row.phase > before["phase"] else "experiment.resumed"
         old, new = audit.changed(before, _told(row))
-        _record(tenant, by, action, row, before=old, after=new)
+        audit.record_of(tenant, by, action, row.key, before=old, after=new)
         running.publish(tenant)
     return row
 
@@ -120,8 +120,8 @@ def pause(tenant: TenantRef, key: str, *, by: Actor) -> Experiment:
                 raise DomainError("conflict", f"The experiment {key!r} is not running.")
             row.status = Status.PAUSED
             row.save()
-        _record(
-            tenant, by, "experiment.paused", row, before={"status": Status.RUNNING}, after={"status": Status.PAUSED}
+        audit.record_of(
+            tenant, by, "experiment.paused", row.key, before={"status": Status.RUNNING}, after={"status": Status.PAUSED}
         )
         running.publish(tenant)
     return row
@@ -135,20 +135,13 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
             if row.status == Status.RUNNING:
                 raise DomainError("conflict", f"The experiment {key!r} is running; pause it first.")
             row.delete()
-        _record(tenant, by, "experiment.deleted", row, before=_told(row))
-
-
-def _one(key: str) -> Experiment:
-    row = Experiment.objects.filter(key=key).first() if "\x00" not in key else None
-    if row is None:
-        raise DomainError("not_found", f"There is no experiment {key!r} here.")
-    return row
+        audit.record_of(tenant, by, "experiment.deleted", row.key, before=_told(row))
 
 
 def _locked(tenant: TenantRef, key: str) -> Experiment:
     """The experiment, with all of the tenant's experiments held until the transaction ends."""
     lock_until_commit(experiments_key(tenant.slug))
-    return _one(key)
+    return one(Experiment.objects.all(), "experiment", key=key)
 
 
 def _told(row: Experiment) -> dict[str, Any]:
@@ -216,7 +209,3 @@ def _phases_before(tenant: TenantRef, key: str) -> int:
     entries = audit.entries(directory.get_model(tenant.slug), action="experiment.deleted").filter(object_id=key)
     last = entries.first()
     return int(last.before["phase"]) if last is not None and last.before else 0
-
-
-def _record(tenant: TenantRef, by: Actor, action: str, row: Experiment, **values: Any) -> None:
-    audit.record(by, action, ("experiment", row.key), directory.get_model(tenant.slug), **values)

@@ -17,7 +17,7 @@ from recommendations import placements
 from recommendations.models import CustomStrategy, Placement
 from recommendations.strategies import STRATEGIES, tuned
 from recommendations.strategies.blends import MAX_PARTS, MAX_WEIGHT
-from tenants import audit, directory, tenancy
+from tenants import audit, tenancy
 from tenants.types import Actor, TenantRef
 
 MAX_STRATEGIES: Final = 100
@@ -56,7 +56,7 @@ def create(tenant: TenantRef, key: str, name: str, parts: Sequence[PartIn], *, b
             if listed().count() >= MAX_STRATEGIES:
                 raise DomainError("conflict", f"There are {MAX_STRATEGIES} strategies already; remove one first.")
             save_unless_taken(row, "a strategy", force_insert=True)
-        _record(tenant, by, "strategy.created", row, after=told(row))
+        audit.record_of(tenant, by, "strategy.created", row.key, after=told(row))
     placements.publish(tenant)
     return row
 
@@ -76,7 +76,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
             save_unless_taken(row, "a strategy")
         old, new = audit.changed(before, told(row))
         if new:
-            _record(tenant, by, "strategy.edited", row, before=old, after=new)
+            audit.record_of(tenant, by, "strategy.edited", row.key, before=old, after=new)
     placements.publish(tenant)
     return row
 
@@ -90,7 +90,7 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
             _free(key)
             before = told(row)
             row.delete()
-        _record(tenant, by, "strategy.deleted", row, before=before)
+        audit.record_of(tenant, by, "strategy.deleted", row.key, before=before)
     placements.publish(tenant)
 
 
@@ -149,7 +149,3 @@ def _checked(parts: Sequence[PartIn]) -> list[dict[str, Any]]:
 
 def _error(pointer: str, message: str) -> FieldError:
     return {"pointer": pointer, "code": "invalid", "message": message}
-
-
-def _record(tenant: TenantRef, by: Actor, action: str, row: CustomStrategy, **values: Any) -> None:
-    audit.record(by, action, ("strategy", row.key), directory.get_model(tenant.slug), **values)

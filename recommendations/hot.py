@@ -147,15 +147,20 @@ async def respond(request: Request, caller: Caller, state: LiveState, known: Kno
         caller.tenant, await known.configs.get(slug, state), await known.models.get(slug, state.model), known, mux,
         request.header(b"sec-gpc") == "1",
     )  # fmt: skip
+    queries = _queries(request)
+    if not caller.allows(Scope.READ) and any(query.explain or query.why_not for query in queries):
+        # What speaks for and against products is the shop's own business, and a page is everybody's.
+        raise DomainError("forbidden", f"{caller.title} may not ask for explanations; a key of a server may.")
+    results = await _slates(asking, queries)
+    return json_response({"results": results} if request.path == BATCH_PATH else results[0])
+
+
+def _queries(request: Request) -> Sequence[Query]:
     if request.path == BATCH_PATH:
-        return json_response({"results": await _slates(asking, parsing.from_batch(request.body))})
-    query = (
-        parsing.from_json(request.body)
-        if request.method == "POST"
-        else parsing.from_parameters(parameters(request.query))
-    )
-    [answer] = await _slates(asking, [query])
-    return json_response(answer)
+        return parsing.from_batch(request.body)
+    if request.method == "POST":
+        return [parsing.from_json(request.body)]
+    return [parsing.from_parameters(parameters(request.query))]
 
 
 async def _slates(asking: Asking, queries: Sequence[Query]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from experiments import running
 from experiments.types import ExperimentConfig, VariantConfig
 from recomengine.lib.api import field_errors
 from recomengine.lib.errors import DomainError, FieldError
-from recomengine.lib.postgres import lock_until_commit, save_unless_taken
+from recomengine.lib.postgres import lock_until_commit, one, save_unless_taken
 from recommendations import placements
 from recommendations.models import Placement, Rule
 from recommendations.serving import prepared
@@ -42,7 +42,7 @@ class Version(NamedTuple):
 def get(tenant: TenantRef, key: str) -> Placement:
     """The placement of that key; `not_found` if there is none."""
     with tenancy.use(tenant):
-        return _one(key)
+        return one(Placement.objects.all(), "placement", key=key)
 
 
 def create(tenant: TenantRef, fields: Mapping[str, Any], *, by: Actor) -> Placement:
@@ -55,7 +55,7 @@ def create(tenant: TenantRef, fields: Mapping[str, Any], *, by: Actor) -> Placem
             if Placement.objects.count() >= MAX_PLACEMENTS:
                 raise DomainError("conflict", f"There are {MAX_PLACEMENTS} placements already; remove one first.")
             save_unless_taken(row, "a placement", force_insert=True)
-        _record(tenant, by, "placement.created", row, after=_told(row))
+        audit.record_of(tenant, by, "placement.created", row.key, after=_told(row))
         placements.publish(tenant)
     return row
 
@@ -67,7 +67,7 @@ def edit(
     with transaction.atomic():
         with tenancy.use(tenant):
             lock_until_commit(placements.config_key(tenant.slug))
-            row = _one(key)
+            row = one(Placement.objects.all(), "placement", key=key)
             before = _told(row)
             for name, value in changes.items():
                 setattr(row, name, value)
@@ -80,7 +80,7 @@ def edit(
                 save_unless_taken(row, "a placement")
         if is_changed:
             old, new = audit.changed(before, _told(row))
-            _record(tenant, by, action, row, before=old, after=new)
+            audit.record_of(tenant, by, action, row.key, before=old, after=new)
         placements.publish(tenant)
     return row
 
@@ -90,10 +90,10 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
     with transaction.atomic():
         with tenancy.use(tenant):
             lock_until_commit(placements.config_key(tenant.slug))
-            row = _one(key)
+            row = one(Placement.objects.all(), "placement", key=key)
             _free(key)
             row.delete()
-        _record(tenant, by, "placement.deleted", row, before=_told(row))
+        audit.record_of(tenant, by, "placement.deleted", row.key, before=_told(row))
         placements.publish(tenant)
 
 
@@ -151,13 +151,6 @@ def _within(pointer: str, variant: VariantConfig, error: DomainError) -> DomainE
     return DomainError(error.code, f"Variant {variant.key}: {said}", errors=errors or [_wrong(pointer, said)])
 
 
-def _one(key: str) -> Placement:
-    row = Placement.objects.filter(key=key).first() if "\x00" not in key else None
-    if row is None:
-        raise DomainError("not_found", f"There is no placement {key!r} here.")
-    return row
-
-
 def _told(row: Placement) -> dict[str, Any]:
     return audit.values(row, TOLD)
 
@@ -198,7 +191,3 @@ def _check(row: Placement) -> None:
 
 def _wrong(pointer: str, message: str) -> FieldError:
     return {"pointer": pointer, "code": "invalid", "message": message}
-
-
-def _record(tenant: TenantRef, by: Actor, action: str, row: Placement, **values: Any) -> None:
-    audit.record(by, action, ("placement", row.key), directory.get_model(tenant.slug), **values)

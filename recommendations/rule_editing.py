@@ -12,11 +12,11 @@ from catalog.filters import parse
 from recomengine.lib.decoding import field_error
 from recomengine.lib.errors import DomainError
 from recomengine.lib.fields import NO_NUL, Instant, check_instant
-from recomengine.lib.postgres import lock_until_commit, save_unless_taken
+from recomengine.lib.postgres import lock_until_commit, one, save_unless_taken
 from recommendations import placements
 from recommendations.models import Placement, Rule
 from recommendations.rules.types import MAX_RULES, Action, FilterJson, PriceBand
-from tenants import audit, directory, tenancy
+from tenants import audit, tenancy
 from tenants.types import Actor, TenantRef
 
 MAX_ORDER: Final = 10_000
@@ -51,7 +51,7 @@ def rules() -> QuerySet[Rule]:
 def get(tenant: TenantRef, key: str) -> Rule:
     """The rule of that key; `not_found` if there is none."""
     with tenancy.use(tenant):
-        return _one(rules(), key)
+        return one(rules(), "rule", key=key)
 
 
 def read(sent: Mapping[str, Any], pointer: str = "") -> RuleIn:
@@ -91,7 +91,7 @@ def create(tenant: TenantRef, sent: Mapping[str, Any], *, by: Actor) -> Rule:
             if rules().count() >= MAX_RULES:
                 raise DomainError("conflict", f"There are {MAX_RULES} rules already; remove one first.")
             save_unless_taken(row, "a rule", force_insert=True)
-        _record(tenant, by, "rule.created", row, after=told(row))
+        audit.record_of(tenant, by, "rule.created", row.key, after=told(row))
     placements.publish(tenant)
     return row
 
@@ -101,7 +101,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
     with transaction.atomic():
         with tenancy.use(tenant):
             lock_until_commit(placements.config_key(tenant.slug))
-            row = _one(rules().select_for_update(), key)
+            row = one(rules().select_for_update(), "rule", key=key)
             before = told(row)
             rule = read({**before, **changes})
             if rule.key != key:
@@ -112,7 +112,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
                 return row
             row.version += 1
             row.save()
-        _record(tenant, by, "rule.edited", row, before=old, after=new)
+        audit.record_of(tenant, by, "rule.edited", row.key, before=old, after=new)
     placements.publish(tenant)
     return row
 
@@ -122,10 +122,10 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
     with transaction.atomic():
         with tenancy.use(tenant):
             lock_until_commit(placements.config_key(tenant.slug))
-            row = _one(rules().select_for_update(), key)
+            row = one(rules().select_for_update(), "rule", key=key)
             before = told(row)
             row.delete()
-        _record(tenant, by, "rule.deleted", row, before=before)
+        audit.record_of(tenant, by, "rule.deleted", row.key, before=before)
     placements.publish(tenant)
 
 
@@ -143,13 +143,6 @@ def told(row: Rule) -> dict[str, Any]:
     plain = audit.values(row, NAMES)
     moments = {name: each.isoformat() for name, each in plain.items() if isinstance(each, datetime)}
     return {**plain, **moments}
-
-
-def _one(found: QuerySet[Rule], key: str) -> Rule:
-    row = found.filter(key=key).first() if "\x00" not in key else None
-    if row is None:
-        raise DomainError("not_found", f"There is no rule {key!r} here.")
-    return row
 
 
 def _check_action(rule: RuleIn, pointer: str) -> None:
@@ -171,10 +164,6 @@ def _check_filter(wanted: FilterJson, pointer: str) -> None:
         msgspec.msgpack.encode(wanted)
     except OverflowError:
         raise _wrong(pointer, "invalid", "A rule's filter has no whole numbers of more than 64 bits.") from None
-
-
-def _record(tenant: TenantRef, by: Actor, action: str, row: Rule, **values: Any) -> None:
-    audit.record(by, action, ("rule", row.key), directory.get_model(tenant.slug), **values)
 
 
 def _wrong(pointer: str, code: str, message: str) -> DomainError:

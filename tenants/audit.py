@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 
 from recomengine.lib.errors import DomainError
 from tenants.models import AuditEntry, Tenant
-from tenants.types import Actor
+from tenants.types import Actor, TenantRef
 
 Values = Mapping[str, Any]
 _SECRET: Final = ("secret", "password", "digest", "token", "pepper_id")
@@ -46,6 +46,14 @@ def record(
         before=before,
         after=after,
     )
+
+
+def record_of(  # noqa: PLR0917 - who did what to which thing of whom
+    tenant: TenantRef, by: Actor, action: str, key: str, before: Values | None = None, after: Values | None = None
+) -> None:
+    """The same about a thing of a tenant's own that people know by its key; `rule.created` is of the type `rule`."""
+    kind, _, _ = action.partition(".")
+    record(by, action, (kind, key), Tenant.objects.get(slug=tenant.slug), before=before, after=after)
 
 
 def _named(row: Model) -> tuple[str, str]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 from django.db import IntegrityError, connections, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from psycopg import sql
 
 from recomengine.lib.errors import DomainError
+
+Row = TypeVar("Row", bound=Model)
 
 
 def connect(**options: Any) -> "psycopg.Connection[Any]":
@@ -42,6 +44,15 @@ def save_unless_taken(row: Model, kind: str, *, force_insert: bool = False) -> N
             row.save(force_insert=force_insert)
     except IntegrityError as error:
         raise DomainError("conflict", f"There is {kind} {row.key!r} already.") from error  # type: ignore[attr-defined]
+
+
+def one(rows: QuerySet[Row], kind: str, **named: str) -> Row:
+    """The row of that id or key, e.g. `key="sale"`; `not_found` if there is none. No text in PostgreSQL holds a NUL."""
+    [name] = named.values()
+    row = rows.filter(**named).first() if "\x00" not in name else None
+    if row is None:
+        raise DomainError("not_found", f"There is no {kind} {name!r} here.")
+    return row
 
 
 _IS_HELD: Final = """

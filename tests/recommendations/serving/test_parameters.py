@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from recommendations.parsing import FIELDS
-from tenants.types import TenantRef
+from tenants.types import KeyType, TenantRef
 from tests.api import Api
+from tests.conftest import new_key
 from tests.recommendations.conftest import ids, lasting, notice, slate
 from tests.recommendations.serving.settings import placement, rules
 
@@ -152,6 +153,18 @@ def test_an_explanation_names_what_had_a_say(shop: Api, tenant_a: TenantRef) -> 
     assert {each["item_id"]: each["code"] for each in told["filtered"]} == {"jam": "filtered", "tea": "excluded"}
     [boosted, *_] = [item for item in answer["items"] if item["product"]["brand"] == "Acme"]
     assert {"code": "rule", "factor": 3.0, "rule": "acme"} in boosted["explanation"]["parts"]
+
+
+@pytest.mark.parametrize("asked", [{"explain": 1}, {"why_not": "rug"}])
+def test_a_page_is_not_told_what_speaks_for_products(shop: Api, tenant_a: TenantRef, asked: dict[str, Any]) -> None:
+    page = Api(shop.edge, new_key(tenant_a, KeyType.PUBLISHABLE))
+    question = {"placement": "pdp", "item_id": "tea"}
+    assert page.get("recommendations", question).status == 200
+    refused = page.get("recommendations", question | asked)
+    assert (refused.status, refused.json["code"]) == (403, "forbidden")
+    batch = {"requests": [question, question | {"explain": True}]}
+    assert page.post("recommendations/batch", batch).status == 403
+    assert Api(shop.edge, new_key(tenant_a, KeyType.READ_ONLY)).get("recommendations", question | asked).status == 200
 
 
 DEEP = "[" * 50_000
