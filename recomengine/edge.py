@@ -44,6 +44,7 @@ from recomengine.lib.asgi import (  # noqa: E402
 from recomengine.lib.errors import DomainError  # noqa: E402
 from recomengine.lib.inflating import inflated  # noqa: E402
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable  # noqa: E402
+from recomengine.lib.seldom import Seldom  # noqa: E402
 from recomengine.lib.termination import when_told_to_end  # noqa: E402
 from recomengine.lib.uploads import MARGIN  # noqa: E402
 from recommendations import hot as recommendations_hot  # noqa: E402
@@ -57,6 +58,7 @@ from tenants.types import Caller, LiveState  # noqa: E402
 from tenants.types import Scope as TenantScope  # noqa: E402
 
 log = structlog.get_logger(__name__)
+redis_away, store_away = Seldom(log, "redis unavailable"), Seldom(log, "database unavailable")
 
 RECOMMENDATIONS = frozenset({recommendations_hot.PATH, recommendations_hot.BATCH_PATH})
 HOT: dict[str, frozenset[str]] = {path: frozenset({"POST"}) for path in events_hot.DOORS} | {
@@ -232,9 +234,9 @@ def refusal(error: Exception, path: str) -> Response:
         response.shared = error.code != "origin_not_allowed"
         return response
     if isinstance(error, RedisUnavailable):
-        log.warning("redis unavailable", path=path, error=str(error))
+        redis_away.warn(path=path, error=str(error))
         return problem_response(DomainError("overloaded", "The model cache is away; try again.", retry_after=1))
-    log.warning("database unavailable", path=path, error=str(error))  # a key that is not known yet
+    store_away.warn(path=path, error=str(error))  # a key that is not known yet
     return problem_response(DomainError("store_unavailable", retry_after=2))
 
 

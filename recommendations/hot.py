@@ -11,6 +11,7 @@ from recomengine.lib.asgi import Request, Response, json_response, parameters
 from recomengine.lib.errors import DomainError
 from recomengine.lib.ids import new_id
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable, ReplyError
+from recomengine.lib.seldom import Seldom
 from recommendations import configs, parsing
 from recommendations.catalogue_search import CatalogueSearch
 from recommendations.configs import Config
@@ -22,7 +23,6 @@ from recommendations.serving_log import ServingLog
 from recommendations.types import LiveModel, Query
 from tenants.types import Caller, LiveState, Scope, TenantRef
 
-log = structlog.get_logger(__name__)
 PATH: Final = "/api/v1/recommendations"
 BATCH_PATH: Final = "/api/v1/recommendations/batch"
 
@@ -52,6 +52,7 @@ class Known:
         self.models = LiveModels(mux)
         self.catalogue = CatalogueSearch()
         self.fallbacks = Fallbacks()
+        self.from_memory = Seldom(structlog.get_logger(__name__), "slates from memory")
         self._under_way: set[asyncio.Task[None]] = set()
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
@@ -84,7 +85,7 @@ class Asking(NamedTuple):
             fallback = self.known.fallbacks.slate(self.tenant.slug, query, placement, now)
             if fallback is None:
                 raise
-            log.warning("slate from memory", tenant=self.tenant.slug, placement=query.placement, error=str(error))
+            self.known.from_memory.warn(tenant=self.tenant.slug, placement=query.placement, error=str(error))
             return fallback
 
     async def drive(self, reads: Reads) -> Slate:

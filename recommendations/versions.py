@@ -18,7 +18,7 @@ from tenants.types import TenantRef
 
 TABLES: Final = ("coview", "baskets", "carts", "similar", "lists", "repurchases")
 _KEPT: Final = (*TABLES, live_models.PARAMETERS)
-SUPERSEDED_KEPT: Final = timedelta(minutes=5)
+SUPERSEDED_KEPT: Final = timedelta(minutes=1)  # a request takes seconds; publishing anew must not fill Redis
 UNPUBLISHED_KEPT: Final = timedelta(days=1)
 Field = bytes | bytearray | memoryview | str | int | float  # redis-py's own notion of a field or a value
 _CHUNK: Final = 2_000
