@@ -27,7 +27,7 @@ from recommendations.evaluation import bootstrap
 TRUE: Final = 10
 SHOWN: Final = 20
 BAR: Final = 0.45
-FOLDS: Final = 2
+FOLDS: Final = 6
 SHARE: Final = 0.05  # of the items are hidden at a time
 Lists = Mapping[str, Sequence[str]]
 """Item id to the ids of its neighbours, best first."""

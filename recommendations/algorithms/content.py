@@ -33,7 +33,7 @@ class ContentParams:
     max_share: float = 0.03
     common_from: int = 50
     k: int = 50
-    hops: int = 10
+    hops: int = 20
     text_share: float = 0.3
     threads: int = 2
 
@@ -64,7 +64,7 @@ def similar(
 def two_hop(content: ibis.Table, lists: ibis.Table, params: ContentParams = CONTENT) -> ibis.Table:
     """Build neighbour lists (NEIGHBOURS) for the items that have text but no list of their own.
 
-    score = 0.3 · text + 0.7 · Σ over the 10 nearest items with a list of text · (their list), each part scaled to at
+    score = 0.3 · text + 0.7 · Σ over the 20 nearest items with a list of text² · (their list), each part scaled to at
     most 1 per item. `content` and `lists` are NEIGHBOURS: `similar`, ideally `among` the items with a list, and
     `coview` or `bought_together`. `count`: terms in common, 0 for a borrowed neighbour, since nobody combined the two.
     """
@@ -87,7 +87,7 @@ def _borrowed(cold: ibis.Table, lists: ibis.Table, hops: int) -> ibis.Table:
     relative = lists.select("item", "neighbour", share=_relative(lists))
     joined = proxies.inner_join(relative, "item").filter(ibis._.neighbour != ibis._.cold)
     return joined.group_by(item=joined.cold, neighbour=joined.neighbour).agg(
-        score=(joined.closeness * joined.share).sum()
+        score=(joined.closeness * joined.closeness * joined.share).sum()
     )
 
 

@@ -91,8 +91,8 @@ def test_an_item_given_twice_counts_as_last_given(run: Run) -> None:
 def test_two_hops_by_hand(run: Run) -> None:
     content = neighbour_table((9, 1, 0.8, 1), (9, 2, 0.4, 2), (1, 2, 0.9, 1))
     warm = neighbour_table((1, 3, 2.0, 1), (1, 4, 1.0, 2), (2, 4, 5.0, 1), (2, 1, 5.0, 2))
-    # Borrowed: 3: .8·1; 4: .8·.5 + .4·1; 1: .4·1; the largest is .8. Text: 1: .8, 2: .4; the largest is .8.
-    expected = {3: 0.7, 4: 0.7, 1: 0.3 + 0.7 * 0.5, 2: 0.3 * 0.5}
+    # Borrowed: 3: .64·1; 4: .64·.5 + .16·1; 1: .16·1; the largest is .64. Text: 1: .8, 2: .4; the largest is .8.
+    expected = {3: 0.7, 4: 0.7 * 0.75, 1: 0.3 + 0.7 * 0.25, 2: 0.3 * 0.5}
     found = lists(run(two_hop(content, warm)))
     assert set(found) == {9}
     assert {other: row.score for other, row in found[9].items()} == pytest.approx(expected, rel=1e-6)
