@@ -5,8 +5,6 @@ one user has that user's history as well, which takes a second trip (see `events
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from events.types import (
@@ -24,24 +22,16 @@ Reply = Any
 TAKEN_OUT: Final = "r"  # of the cart: it speaks for no item
 
 
-@dataclass(frozen=True)
-class History:
-    """Newest first: `entries`, a letter of what was done (`events.history.LETTERS`) followed by an item's id each, and
-    what was bought, `purchases`, with the times in Unix microseconds.
+class History(NamedTuple):
+    """Newest first: `entries`, a letter of what was done (`events.history.LETTERS`) followed by an item's id each;
+    `interest`, those that speak for their items; `items`, the ids of these, each once; and what was bought,
+    `purchases`, with the times in Unix microseconds.
     """
 
-    entries: tuple[str, ...] = ()
-    purchases: tuple[tuple[str, int], ...] = ()
-
-    @cached_property
-    def interest(self) -> list[str]:
-        """The entries that speak for their items."""
-        return [entry for entry in self.entries if entry[0] != TAKEN_OUT]
-
-    @cached_property
-    def items(self) -> list[str]:
-        """The items that the visitor had to do with, the last one first."""
-        return list(dict.fromkeys([entry[1:] for entry in self.interest]))
+    entries: Sequence[str] = ()
+    interest: Sequence[str] = ()
+    items: Sequence[str] = ()
+    purchases: Sequence[tuple[str, int]] = ()
 
     @property
     def cart(self) -> Iterator[str]:
@@ -116,7 +106,9 @@ def joined(people: Sequence[Found]) -> History:
         entries = [entry.decode() for entry in done[0][::2]]
     else:
         entries = [entry for entry, _ in _newest_first(done)]
-    return History(tuple(entries), tuple(_newest_first(bought)))
+    interest = [entry for entry in entries if entry[0] != TAKEN_OUT]
+    items = list(dict.fromkeys([entry[1:] for entry in interest]))
+    return History(entries, interest, items, _newest_first(bought))
 
 
 def _newest_first(found: Sequence[Sequence[bytes]]) -> list[tuple[str, int]]:
