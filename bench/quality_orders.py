@@ -19,7 +19,6 @@ from pyarrow import parquet
 from bench.figures import Figure
 from recomengine.demo import gift_shop
 from recommendations import logs, trials
-from recommendations.evaluation import metrics
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import Case
 from recommendations.offline import recommender
@@ -100,17 +99,17 @@ def training_log(lines: pa.Table, path: Path) -> logs.Log:
         "quantity": lines["quantity"],
     }
     parquet.write_table(pa.table(columns), path)
-    return logs.read(path)
+    return logs.read(path, path.parent)
 
 
 def _results(lines: pa.Table, held: NDArray[np.bool_]) -> dict[Question, Results]:
     with TemporaryDirectory() as directory:
         log = training_log(lines.filter(pa.array(~held)), Path(directory) / "train.parquet")
-    tables = trials.trained(log, "bought_together")
+        tables = trials.trained(log, "bought_together")
     names: list[str] = log.items.to_pylist()
     unknown = sorted(set(lines["item_id"].to_pylist()) - set(names))
     numbers = {name: number for number, name in enumerate([*names, *unknown])}
-    known = metrics.catalogue(items := log.interactions["item"].to_numpy(), items)
+    known = log.catalogue()
     asked = zip((ONE, CART), cases(lines.filter(pa.array(held)), numbers), strict=True)
     return {
         question: evaluate(

@@ -19,7 +19,7 @@ from bench.figures import Figure
 from bench.session_logs import NoData, SessionLog
 from bench.vstan import PUBLISHED, Vstan
 from recommendations import logs, trials
-from recommendations.evaluation import bootstrap, metrics
+from recommendations.evaluation import bootstrap
 from recommendations.evaluation.cases import novel_only
 from recommendations.evaluation.runner import Recommend, Results, evaluate
 from recommendations.evaluation.types import MEASURES, Case
@@ -44,11 +44,10 @@ def figures(data: Path, only: Sequence[SessionLog] = session_logs.LOGS) -> Itera
             except NoData as missing:
                 yield Figure(log.name, note=str(missing))
                 continue
-            yield from _of_log(log, *paths)
+            yield from _of_log(log, logs.read(paths[0], Path(work)), paths[1])
 
 
-def _of_log(which: SessionLog, train: Path, test: Path) -> Iterator[Figure]:
-    log = logs.read(train)
+def _of_log(which: SessionLog, log: Log, test: Path) -> Iterator[Figure]:
     every = cases_of(log, test)
     ours = trials.trained(log, "session")
     sessions = divided.sessions_of(log.interactions, histories=which.histories)
@@ -92,8 +91,7 @@ def chosen_parameters(log: Log, *, novel: bool, histories: bool) -> str:
 
 
 def _asked(name: str, recommend: Recommend, cases: Sequence[Case], log: Log) -> Results:
-    known = metrics.catalogue(items := log.interactions["item"].to_numpy(), items)
-    return evaluate(name, recommend, cases, K, known)
+    return evaluate(name, recommend, cases, K, log.catalogue())
 
 
 def _beside_bar(name: str, found: Results, measure: str, bar: float) -> Figure:

@@ -59,7 +59,7 @@ def _events(name: str, columns: Mapping[str, str], types: Mapping[str, str]) -> 
         kinds = pa.array([types[kind] for kind in table["type"].to_pylist()])
         whole = work / "whole.parquet"
         parquet.write_table(table.set_column(table.column_names.index("type"), "type", kinds), whole)
-        return write(work, *split(logs.read(whole).interactions))
+        return write(work, *split(logs.read(whole, work).interactions))
 
     return make
 
@@ -87,7 +87,7 @@ def _customers(data: Path, work: Path) -> tuple[Path, Path]:
            "item_id": bought["StockCode"]}  # fmt: skip
     whole = work / "whole.parquet"
     parquet.write_table(pa.table(log), whole)
-    return write(work, *split(logs.read(whole).interactions))
+    return write(work, *split(logs.read(whole, work).interactions))
 
 
 def _orders() -> pa.Table:

@@ -1,13 +1,13 @@
 """Columns of Parquet files as the engine needs them: ids as text, moments, lists of ids.
 
-Each column is read on its own and when it is asked for, so that a log of tens of millions of rows is never held twice.
+What a log holds is read by parts, so that memory does not grow with the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ LONGEST: Final = 50  # years of one log; times that lie further apart are not al
 _UNITS: Final = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))  # Unix times below: microseconds in one; above, nano
 _YEAR: Final = 365 * 86_400 * 1_000_000
 _SHOWN: Final = 300  # characters of what a file holds, in a message
+_PART: Final = 1_000_000  # rows; what is made once a part, such as a table of all items, would cost more with fewer
 
 
 class Columns:
@@ -40,11 +41,46 @@ class Columns:
         return name in self.names
 
     def __getitem__(self, name: str) -> pa.ChunkedArray:
-        if self.names.count(name) > 1:
-            raise DomainError("invalid", f"{self._path} has {self.names.count(name)} columns {name}; keep one.")
+        self._check_single([name])
         with self._readable():
-            column = self._data.read(columns=[name])[name]
-        return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+            return _plain(self._data.read(columns=[name])[name])
+
+    def parts(self, *names: str) -> Iterator[pa.Table]:
+        """Those columns, of some million rows at a time, in the order of the rows; each time in the same parts."""
+        self._check_single(names)
+        waiting: list[pa.RecordBatch] = []
+        for batch in self._batches(names):
+            waiting.append(batch)
+            if sum(each.num_rows for each in waiting) >= _PART:
+                yield _together(waiting)
+                waiting = []
+        if any(each.num_rows for each in waiting):
+            yield _together(waiting)
+
+    def largest(self, name: str) -> float:
+        """The largest magnitude of a column of numbers; 0 of any other, and where it is null throughout."""
+        found = 0.0
+        for part in self.parts(name):
+            if not _is_number(part[name].type):
+                break
+            found = max(found, pc.max(pc.abs(part[name])).as_py() or 0)
+        return found
+
+    def _batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for fragment in self._data.fragments:
+            with self._readable():
+                batches = fragment.to_batches(schema=self._data.schema, columns=list(names), batch_readahead=1)
+            while True:
+                with self._readable():
+                    batch = next(batches, None)
+                if batch is None:
+                    break
+                yield batch
+
+    def _check_single(self, names: Sequence[str]) -> None:
+        for name in names:
+            if self.names.count(name) > 1:
+                raise DomainError("invalid", f"{self._path} has {self.names.count(name)} columns {name}; keep one.")
 
     def missing(self, wanted: tuple[str, ...]) -> str:
         """Says which of the columns are missing and which there are; empty if all are there."""
@@ -61,19 +97,20 @@ class Columns:
             raise DomainError("invalid", message) from error
 
 
+def _together(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    table = pa.Table.from_batches(batches)
+    return pa.table({name: _plain(table[name]) for name in table.column_names})
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
 class Ids(NamedTuple):
     """A column of ids: `known` has each as text (null for an empty one), `places` where in it each row's id stands."""
 
     known: pa.Array
     places: pa.ChunkedArray
-
-    def whole(self) -> pa.ChunkedArray:
-        """The text of every row."""
-        return self.known.take(self.places)
-
-    def numbers(self, items: pa.Array) -> pa.ChunkedArray:
-        """For every row the place of its id among the items."""
-        return pc.index_in(self.known, value_set=items).take(self.places)
 
 
 @contextmanager
@@ -100,8 +137,8 @@ def ids(column: pa.ChunkedArray) -> Ids:
     return Ids(known, pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32()))
 
 
-def text(values: pa.Array) -> pa.Array:
-    """The same of single values; an empty text is none."""
+def text(values: Any) -> Any:
+    """The same of single values (an array, chunked or not); an empty text is none."""
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):
@@ -110,28 +147,29 @@ def text(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
-def moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def moments(column: pa.ChunkedArray, largest: float) -> pa.ChunkedArray:
     """Times as timestamps or dates, ISO 8601 text (UTC without an offset), or Unix seconds down to nanoseconds.
 
-    Raises ArrowInvalid for what is none, and for times that no log of a shop holds together.
+    `largest`: the largest number of the whole column, of which this may be a part. Raises ArrowInvalid for what is no
+    time.
     """
     kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        found = _unix(column)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        found = _written(column.cast(pa.string()))
-    else:
-        is_finer = getattr(kind, "unit", "") == "ns"
-        found = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=not is_finer).cast(MOMENT)
-    _check_range(found)
-    return found
+    if _is_number(kind):
+        return _unix(column, largest)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _written(column.cast(pa.string()))
+    is_finer = getattr(kind, "unit", "") == "ns"
+    return column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=not is_finer).cast(MOMENT)
 
 
-def _unix(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _unix(column: pa.ChunkedArray, largest: float) -> pa.ChunkedArray:
     """The unit is told by the size of the largest, which lies after 1973 in each."""
     if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
         raise pa.ArrowInvalid("a time is no number")
-    largest = pc.max(pc.abs(column)).as_py() or 0
     scale = next((scale for below, scale in _UNITS if largest < below), None)
     if scale is None:
         return pc.divide(column.cast(pa.int64()), 1_000).cast(MOMENT)
@@ -149,11 +187,8 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.coalesce(offset, plain)
 
 
-def _check_range(found: pa.ChunkedArray) -> None:
-    ends = pc.min_max(found.cast(pa.int64())).as_py()
-    first, last = ends["min"], ends["max"]
-    if first is None:
-        return
+def check_span(first: int, last: int) -> None:
+    """Raises ArrowInvalid for times (microseconds) that no log of a shop holds together."""
     begin, end = (_microseconds(each) for each in (FIRST_INSTANT, LAST_INSTANT))
     if not begin <= first <= last < end:
         raise pa.ArrowInvalid("times have to lie in the years 1000 to 9998")

@@ -1,23 +1,28 @@
 """Training and evaluating the pipeline on a log from anywhere, without a tenant."""
 
+import errno
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final
 
+import duckdb
 import ibis
-import numpy as np
 import pyarrow as pa
+from django.conf import settings
 
 from recomengine.lib.errors import DomainError
 from recommendations import building, choosing, item_texts, logs
-from recommendations.algorithms import baskets, content, coview
+from recommendations.algorithms import baskets, content, coview, sessions
 from recommendations.algorithms.types import CatalogItem
 from recommendations.building import Run
 from recommendations.choosing import Choice
-from recommendations.evaluation import metrics
 from recommendations.evaluation.cases import novel_only
 from recommendations.evaluation.runner import Results, evaluate
+from recommendations.log_columns import shown
 from recommendations.logs import Log
 from recommendations.offline import packed_neighbours, packed_ranking, recommender
 from recommendations.packed_tables import MemoryTables
@@ -50,21 +55,37 @@ def evaluate_log(
     how many rows the training passes over, by their type.
     """
     _check(strategy, k, items)
-    log, texts = _with_items(logs.read(train), items)
-    cases = log.cases(test)
-    cases = novel_only(cases) if novel else cases
-    if not cases:
-        raise DomainError("invalid", f"{test} holds no case whose target is new to its prefix.")
-    tell(log.ignored())
-    known = metrics.catalogue(np.arange(len(log.items)), log.interactions["item"].to_numpy())
-    found = []
-    for name in dict.fromkeys((strategy, "popular")):
-        began = time.perf_counter()
-        tables = trained(log, name, texts)
-        seconds = time.perf_counter() - began
-        result = evaluate(name, recommender(name, tables, k, novel=novel), cases, k, known)
-        found.append(_told(result, seconds))
-    return found
+    with _room_for_tables(), TemporaryDirectory(prefix="recomengine-") as folder:
+        log, texts = _with_items(logs.read(train, Path(folder)), items)
+        cases = log.cases(test)
+        cases = novel_only(cases) if novel else cases
+        if not cases:
+            raise DomainError("invalid", f"{test} holds no case whose target is new to its prefix.")
+        tell(log.ignored())
+        found = []
+        for name in dict.fromkeys((strategy, "popular")):
+            began = time.perf_counter()
+            tables = trained(log, name, texts)
+            seconds = time.perf_counter() - began
+            result = evaluate(name, recommender(name, tables, k, novel=novel), cases, k, log.catalogue())
+            found.append(_told(result, seconds))
+        return found
+
+
+@contextmanager
+def _room_for_tables() -> Iterator[None]:
+    """Refuses with what to do about it where the memory of the settings or the disk is used up."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException, OSError) as error:
+        if not isinstance(error, duckdb.OutOfMemoryException) and os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        message = (
+            f"There is not room enough to train on this log, with {settings.TRAINING_MEMORY} of memory for tables and"
+            f" what is free in {gettempdir()} for the rest. Set RECOMENGINE_TRAINING_MEMORY to more, or TMPDIR to a"
+            f" directory of a disk with more room. ({shown(error)})"
+        )
+        raise DomainError("overloaded", message) from error
 
 
 def _check(strategy: str, k: int, items: Path | None) -> None:
@@ -105,18 +126,19 @@ def trained(log: Log, strategy: str, texts: Sequence[CatalogItem] = ()) -> Memor
     """
     if strategy == "recently_viewed":
         return MemoryTables({})
-    interactions = log.as_orders() if strategy == "bought_together" else log.interactions
-    with building.engine_of(interactions) as (engine, table):
+    with building.engine_of(log.path) as (engine, interactions):
         run = building.runner(engine, lambda _: None)
         if strategy == "popular":
-            return MemoryTables({LISTS: {"popular": packed_ranking(run("popular", building.popular(table)))}})
+            return MemoryTables({LISTS: {"popular": packed_ranking(run("popular", building.popular(interactions)))}})
+        table = log.as_orders(interactions) if strategy == "bought_together" else interactions
         choice = choosing.choose(run, table)
         found = _TABLES.get(strategy, _coviews)(run, table, choice, list(texts))
         return MemoryTables({name: packed_neighbours(each) for name, each in found.items()}, choice.serving)
 
 
 def _coviews(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
-    return {"coview": run("coview", coview.coview(table, choice.coview))}
+    steps = run("sessions", sessions.numbered_sessions(table, choice.coview.sessions))
+    return {"coview": run("coview", coview.coview_of_sessions(steps, choice.coview, run))}
 
 
 def _baskets(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:

@@ -12,9 +12,9 @@ from django.urls import get_resolver
 
 from tenants.models import Membership, Tenant, User
 from tenants.types import Role, Scope, TenantRef
+from tests.addresses import routes
 from tests.api import Answer, Api
 from tests.conftest import new_key
-from tests.test_isolation import routes
 
 ANYBODY, PERSON = "anybody", "person"
 MEMBER, WRITE, MANAGE, KEYS, OWN = Scope.READ, Scope.WRITE, Scope.MANAGE, Scope.KEYS, Scope.OWN

@@ -22,9 +22,9 @@ from recommendations.models import ModelRun, Placement, Rule
 from tenants import tenancy, tokens
 from tenants.models import ApiKey, AuditEntry, Invitation, Membership, Tenant, User
 from tenants.types import Role, TenantRef
+from tests.addresses import KEY_ID, routes
 from tests.conftest import new_key
 from tests.dashboard.conftest import SignIn
-from tests.test_isolation import KEY_ID, routes
 
 MARK = "of-shop-a-alone"  # and of no other test, because the audit log keeps what any of them sends
 OPEN = {

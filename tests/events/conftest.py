@@ -1,6 +1,7 @@
 """Events as a test sends and finds them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,3 +23,10 @@ def stored(tenant_a: TenantRef) -> Stored:
             return found
 
     return rows
+
+
+@pytest.fixture
+def files(settings: Any, tmp_path: Path) -> Path:
+    """An empty archive in a directory."""
+    settings.EVENT_ARCHIVE = str(tmp_path / "archive")
+    return tmp_path / "archive"

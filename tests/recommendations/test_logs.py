@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from recomengine.lib.errors import DomainError
-from recommendations import logs
+from recommendations import building, log_columns, logs
 from recommendations.algorithms.types import INTERACTIONS
 from recommendations.logs import Log
 from tests.recommendations.logs import asked, of_sessions, written
@@ -22,9 +22,23 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = int(NOON.timestamp())
 
 
+def log_of(path: Path) -> Log:
+    """The log in a file, with what is written of it beside the file."""
+    folder = path.with_name(f"{path.name}.kept")
+    folder.mkdir(parents=True, exist_ok=True)
+    return logs.read(path, folder)
+
+
+def orders_of(log: Log) -> list[dict[str, Any]]:
+    """What counts as an order, in the order of the visitors and items."""
+    with building.engine_of(log.path) as (engine, interactions):
+        found = engine.to_pyarrow(log.as_orders(interactions))
+    return sorted(found.to_pylist(), key=lambda row: (row["visitor"], row["item"]))
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
-    return logs.read(written(tmp_path / "log", of_sessions("abc")))
+    return log_of(written(tmp_path / "log", of_sessions("abc")))
 
 
 def events(**columns: Any) -> dict[str, Any]:
@@ -41,7 +55,7 @@ def rows(log: Log) -> list[dict[str, Any]]:
 
 def refused(path: Path) -> str:
     with pytest.raises(DomainError) as caught:
-        logs.read(path)
+        log_of(path)
     return caught.value.detail
 
 
@@ -53,7 +67,7 @@ def test_events_become_interactions(tmp_path: Path) -> None:
         "quantity": [None, 2, None],
         "price": [1, 2, 3],
     }
-    read = logs.read(written(tmp_path / "log", events(**more)))
+    read = log_of(written(tmp_path / "log", events(**more)))
     assert read.interactions.schema.equals(INTERACTIONS.to_pyarrow())
     blank = {"session": None, "order_id": None, "quantity": None}
     assert read.items.to_pylist() == ["a", "b"]
@@ -67,7 +81,7 @@ def test_events_become_interactions(tmp_path: Path) -> None:
 
 def test_sessions_become_visits_of_a_visitor_each_one_after_the_other(tmp_path: Path) -> None:
     columns = {"session": [10, 9, 10, 9, 9], "pos": [7, 3, -2, 3, 1_000_000_007], "item": list("abcde")}
-    read = logs.read(written(tmp_path / "log", columns))
+    read = log_of(written(tmp_path / "log", columns))
     assert read.interactions.schema.equals(INTERACTIONS.to_pyarrow())
     table = read.interactions.sort_by([("occurred_at", "ascending"), ("item", "ascending")])
     assert [read.items[item].as_py() for item in table["item"].to_pylist()] == list("bdeca")
@@ -80,7 +94,7 @@ def test_sessions_become_visits_of_a_visitor_each_one_after_the_other(tmp_path: 
 @pytest.mark.parametrize("names", [[9, 10], [9.0, 10.0], ["9", "10"], ["b", "c"], [-3, 2]])
 def test_sessions_follow_by_number_or_by_name(tmp_path: Path, names: list[Any]) -> None:
     columns = {"session": names[::-1], "pos": [0, 0], "item": ["later", "first"]}
-    read = logs.read(written(tmp_path / "log", columns))
+    read = log_of(written(tmp_path / "log", columns))
     ordered = read.interactions.sort_by("occurred_at")["item"].to_pylist()
     assert [read.items[item].as_py() for item in ordered] == ["first", "later"]
 
@@ -88,7 +102,7 @@ def test_sessions_follow_by_number_or_by_name(tmp_path: Path, names: list[Any]) 
 def test_places_beyond_any_length_keep_their_order(tmp_path: Path) -> None:
     """A place may be the row's number in the whole log, or a moment."""
     columns = {"session": [1, 1, 1], "pos": [10**15 + 2, 10**15, 10**15 + 1], "item": ["c", "a", "b"]}
-    read = logs.read(written(tmp_path / "log", columns))
+    read = log_of(written(tmp_path / "log", columns))
     ordered = read.interactions.sort_by("occurred_at")["item"].to_pylist()
     assert [read.items[item].as_py() for item in ordered] == ["a", "b", "c"]
 
@@ -111,16 +125,16 @@ def test_places_beyond_any_length_keep_their_order(tmp_path: Path) -> None:
 def test_ids_are_equal_whatever_their_type(tmp_path: Path, column: pa.Array) -> None:
     expected = events(visitor_id=["20", "3", "20"], item_id=["20", "3", "20"], session_id=["20", "3", "20"])
     given = events(visitor_id=column, item_id=column, session_id=column)
-    found, wanted = (logs.read(written(tmp_path / name, each)) for name, each in (("a", given), ("b", expected)))
+    found, wanted = (log_of(written(tmp_path / name, each)) for name, each in (("a", given), ("b", expected)))
     assert rows(found) == rows(wanted)
     in_sessions = {"session": column, "pos": [0, 0, 1], "item": column}
     as_text = {"session": ["20", "3", "20"], "pos": [0, 0, 1], "item": ["20", "3", "20"]}
-    found, wanted = (logs.read(written(tmp_path / name, each)) for name, each in (("c", in_sessions), ("d", as_text)))
+    found, wanted = (log_of(written(tmp_path / name, each)) for name, each in (("c", in_sessions), ("d", as_text)))
     assert rows(found) == rows(wanted)
 
 
 def test_empty_ids_are_none(tmp_path: Path) -> None:
-    read = logs.read(written(tmp_path / "log", events(session_id=["", "s", None])))
+    read = log_of(written(tmp_path / "log", events(session_id=["", "s", None])))
     assert read.interactions["session"].to_pylist() == [None, "s", None]
     assert "rows without visitor_id, item_id" in refused(
         written(tmp_path / "none", events(visitor_id=["v", "", "w"], item_id=["", "a", "b"]))
@@ -157,7 +171,7 @@ MICROS = [SECONDS * 10**6, SECONDS * 10**6 + 60_125_000, SECONDS * 10**6]
     ids=lambda column: f"{column.type} {column[0]}",
 )
 def test_times_are_equal_however_they_are_written(tmp_path: Path, column: pa.Array) -> None:
-    read = logs.read(written(tmp_path / "log", events(occurred_at=column)))
+    read = log_of(written(tmp_path / "log", events(occurred_at=column)))
     assert read.interactions["occurred_at"].to_pylist() == [EARLY, LATE, EARLY]
 
 
@@ -165,7 +179,7 @@ def test_times_are_equal_however_they_are_written(tmp_path: Path, column: pa.Arr
     "column", [[date(2026, 3, 1)] * 3, ["2026-03-01"] * 3, pa.array([date(2026, 3, 1)] * 3, pa.date64())]
 )
 def test_days_are_their_beginning(tmp_path: Path, column: Any) -> None:
-    read = logs.read(written(tmp_path / "log", events(occurred_at=column)))
+    read = log_of(written(tmp_path / "log", events(occurred_at=column)))
     assert read.interactions["occurred_at"].to_pylist() == [NOON.replace(hour=0)] * 3
 
 
@@ -245,13 +259,41 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_of_files_is_one_log(tmp_path: Path) -> None:
     columns = of_sessions("abc", "cab", "bca")
-    whole = logs.read(written(tmp_path / "log", columns))
+    whole = log_of(written(tmp_path / "log", columns))
     for number in range(3):
         part = {name: column[number * 3 : number * 3 + 3] for name, column in columns.items()}
         part["item"] = pa.array(part["item"]).dictionary_encode() if number else part["item"]
         written(tmp_path / "parts" / f"{number}.parquet", part)
     (tmp_path / "parts" / "_SUCCESS").touch()
-    assert rows(logs.read(tmp_path / "parts")) == rows(whole)
+    assert rows(log_of(tmp_path / "parts")) == rows(whole)
+
+
+@pytest.mark.parametrize("of_sessions_too", [True, False])
+def test_a_log_is_the_same_in_however_many_parts_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_sessions_too: bool
+) -> None:
+    """Of the times only the last tells that they are no seconds."""
+    if of_sessions_too:
+        columns = of_sessions("abc", "cab", "bd")
+    else:
+        moments = [*(5 * 10**10 + n for n in range(7)), 12 * 10**11]
+        columns = {"visitor_id": [*"vwvwvwvw"], "occurred_at": moments, "item_id": [*"abcdabce"], "type": ["view"] * 8}
+    parquet.write_table(pa.table(columns), tmp_path / "log", row_group_size=2)
+    whole = log_of(tmp_path / "log")
+    at_once = rows(whole)
+    for size in (1, 3):
+        monkeypatch.setattr(log_columns, "_PART", size)
+        parts = log_of(tmp_path / "log")
+        assert (rows(parts), parts.items, parts.types) == (at_once, whole.items, whole.types)
+        assert parts.counts.tolist() == whole.counts.tolist()
+    assert whole.catalogue().counts.sum() == len(at_once)
+
+
+def test_times_of_several_parts_lie_near_each_other_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_columns, "_PART", 1)
+    columns = events(occurred_at=[NOON, NOON.replace(year=2099), NOON])
+    parquet.write_table(pa.table(columns), tmp_path / "log", row_group_size=1)
+    assert "more than 50 years apart" in refused(tmp_path / "log")
 
 
 def test_messages_hold_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
@@ -264,29 +306,29 @@ def test_messages_hold_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
 def test_ids_may_hold_anything(tmp_path: Path) -> None:
     strange = ["\x00", "\x1b[31m", "a\tb", "né\u202e", " "]
     columns = {"session": [*strange, *strange], "pos": [0] * 5 + [1] * 5, "item": [*strange, *strange[::-1]]}
-    read = logs.read(written(tmp_path / "log", columns))
+    read = log_of(written(tmp_path / "log", columns))
     assert set(read.items.to_pylist()) == set(strange)
     assert set(read.interactions["session"].to_pylist()) == set(strange)
 
 
 def test_purchases_without_an_order_are_one_order_a_moment(tmp_path: Path) -> None:
     columns = events(type=["purchase"] * 3, occurred_at=[NOON] * 3, order_id=[None, None, "own"])
-    orders = logs.read(written(tmp_path / "log", columns)).as_orders()["order_id"].to_pylist()
+    orders = [row["order_id"] for row in orders_of(log_of(written(tmp_path / "log", columns)))]
     assert orders[0] == orders[1] != orders[2] == "own"
 
 
 def test_sessions_serve_as_orders_where_nothing_was_bought(tmp_path: Path) -> None:
     """A session id holds within its visitor, and what says nothing in an item's favour is not bought."""
     columns = events(session_id=["1", "1", "1"], type=["view", "impression", "view"])
-    log = logs.read(written(tmp_path / "log", columns))
+    log = log_of(written(tmp_path / "log", columns))
     assert log.ignored() == {"impression": 1}
-    orders = log.as_orders()
-    assert orders["type"].to_pylist() == ["purchase"] * 2
-    assert len(set(orders["order_id"].to_pylist())) == 2
+    orders = orders_of(log)
+    assert [row["type"] for row in orders] == ["purchase"] * 2
+    assert len({row["order_id"] for row in orders}) == 2
 
 
 def test_rows_that_say_nothing_are_counted(tmp_path: Path) -> None:
-    log = logs.read(written(tmp_path / "log", events(type=["view", None, "transaction"])))
+    log = log_of(written(tmp_path / "log", events(type=["view", None, "transaction"])))
     assert log.ignored() == {"none": 1, "transaction": 1}
 
 
@@ -309,7 +351,7 @@ def test_a_test_set_speaks_of_the_logs_items(tmp_path: Path, log: Log) -> None:
     ],
 )
 def test_a_test_sets_ids_are_equal_whatever_their_type(tmp_path: Path, prefix: Any, target: Any) -> None:
-    log = logs.read(written(tmp_path / "log", {"session": [1, 1], "pos": [0, 1], "item": [20, 3]}))
+    log = log_of(written(tmp_path / "log", {"session": [1, 1], "pos": [0, 1], "item": [20, 3]}))
     cases = log.cases(written(tmp_path / "test", {"prefix": prefix, "target": target}))
     assert [(each.prefix, each.targets) for each in cases] == [((0, 1), {1}), ((1,), {2})]
 
@@ -344,6 +386,7 @@ def test_test_sets_that_are_none_are_refused(tmp_path: Path, log: Log, columns: 
 def test_a_shop_may_have_more_items_than_its_log(log: Log) -> None:
     whole = log.with_items(pa.array(["z", "b", "z"]))
     assert whole.items.to_pylist() == ["a", "b", "c", "z"]
+    assert whole.catalogue().counts.tolist() == [1, 1, 1, 0]
     assert whole.numbers(pa.array(["z", "b", "new"])) == [3, 1, 4]
 
 
@@ -362,13 +405,13 @@ def test_neither_the_order_of_rows_nor_the_type_of_ids_matters(
     for name, given_rows, of in (("a", drawn, [pa.int64()] * 3), ("b", shuffled, types)):
         columns = [pa.array(column).cast(kind) for column, kind in zip(zip(*given_rows, strict=True), of, strict=True)]
         path = written(tmp_path / name, dict(zip(("session", "pos", "item"), columns, strict=True)))
-        found.append(rows(logs.read(path)))
+        found.append(rows(log_of(path)))
     assert found[0] == found[1]
 
 
 def test_a_session_of_a_million_steps_is_read(tmp_path: Path) -> None:
     steps = np.arange(1_000_000)
     columns = {"session": np.zeros_like(steps), "pos": steps[::-1], "item": steps % 7}
-    read = logs.read(written(tmp_path / "log", columns))
+    read = log_of(written(tmp_path / "log", columns))
     assert len(read.items) == 7
     assert len(read.interactions["occurred_at"].unique()) == len(steps)

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -21,6 +22,7 @@ from django.core.management import CommandError, call_command
 from recomengine.lib.errors import DomainError
 from recommendations import trials
 from recommendations.strategies import STRATEGIES
+from tests.disks import small_disk
 from tests.recommendations.logs import asked, of_sessions, written
 
 KEYS = ("strategy", "n", "hit_rate", "mrr", "ndcg", "coverage", "train_seconds", "milliseconds_per_slate")
@@ -227,6 +229,28 @@ def test_the_commands_refusals(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         call_command("evaluate", "--train", train, "--test", test, "--json", stdout=out)
     assert json.loads(out.getvalue())["error"] == {"code": "not_found", "detail": f"There is no file {train}."}
+
+
+def test_a_log_that_is_too_large_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "TRAINING_MEMORY", "1MB")
+    files = ["--train", str(written(tmp_path / "train", LOG)), "--test", str(written(tmp_path / "test", CASES))]
+    with pytest.raises(CommandError, match=r"with 1MB of memory.* Set RECOMENGINE_TRAINING_MEMORY to more, or TMPDIR"):
+        call_command("evaluate", *files)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the log's own rows do not fit there, or what the engine puts aside."""
+    steps = np.arange(400_000)
+    train = written(tmp_path / "train", {"session": steps // 4, "pos": steps % 4, "item": steps * 7_919 % 5_000})
+    test = written(tmp_path / "test", {"prefix": [[1]], "target": [2]})
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
+    for megabytes, memory in ((1, "3GB"), (16, "20MB")):
+        monkeypatch.setattr(settings, "TRAINING_MEMORY", memory)
+        with small_disk(tmp_path / "disk", megabytes), pytest.raises(CommandError, match="or TMPDIR to a directory"):
+            call_command("evaluate", "--train", str(train), "--test", str(test))
+        assert list((tmp_path / "disk").iterdir()) == []
 
 
 @pytest.mark.slow
