@@ -39,7 +39,7 @@ def test_a_choice_comes_back_from_json_as_it_was() -> None:
         coview=replace(BROWSING, half_life_days=7.0, backward=1.0),
         single=replace(baskets.PRODUCT_PAGE, popularity_penalty=0.0),
         cart=replace(baskets.CART, popularity_penalty=0.7),
-        serving=ServingParameters(3.0, (((0.1, 0.2),),), 0.4),
+        serving=ServingParameters(3.0, (((0.1, 0.2),),), 0.4, 3.0),
         names={"coview": "recent"},
         evidence={"coview": {"cases": 3}},
     )
