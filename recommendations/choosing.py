@@ -173,6 +173,11 @@ class _Held(NamedTuple):
     new: list[Case]
     every: list[Case]
 
+    @property
+    def says_enough(self) -> bool:
+        """Whether there are enough units that are asked for, and anything to learn from."""
+        return len({case.unit for case in self.new}) >= ENOUGH_UNITS and bool(self.older.count().execute())
+
 
 def _divided_visits(run: Run, steps: ibis.Table) -> _Held | None:
     """The steps of the newest visits are asked for."""
@@ -205,10 +210,10 @@ class _Viewed(NamedTuple):
 
 
 def _choose_coview(run: Run, held: _Held | None, usual: CoviewParams, rates: returning.Rates) -> _Viewed:
-    if held is None or len({case.unit for case in held.new}) < ENOUGH_UNITS:
+    if held is None or not held.says_enough:
         return _Viewed(NAMES[usual], usual, ServingParameters(usual.recency, rates), {})
     known = metrics.catalogue(items := held.older.item.to_pyarrow().to_numpy(), items)
-    asked, asked_any = _Asked(held.new, known, K), _Asked(held.every, known, K)
+    asked = _Asked(held.new, known, K)
     settings = coview_settings(usual, _span(held.older))
     tables = {
         name: packed_neighbours(run(f"choice coview {place}", coview.coview_of_sessions(held.older, params)))
@@ -224,13 +229,12 @@ def _choose_coview(run: Run, held: _Held | None, usual: CoviewParams, rates: ret
     recency, faded = _best(fading)
     serving = ServingParameters(float(recency), rates)
     serving = replace(serving, found=asked.found(tables[name], serving))
-    repeated = {
-        str(each): asked_any.session(str(each), tables[name], replace(serving, again=each), novel=False)
-        for each in AGAINS
+    again, repeated = _best(_Asked(held.every, known, K).repeats(tables[name], serving))
+    evidence = {
+        "coview": _evidence(held.new, tried),
+        "recency": _evidence(held.new, faded),
+        "again": _evidence(held.every, repeated),
     }
-    again, returned = _best(repeated)
-    evidence = {"coview": _evidence(held.new, tried), "recency": _evidence(held.new, faded)}
-    evidence["again"] = _evidence(held.every, returned)
     return _Viewed(name, settings[name], replace(serving, again=float(again)), evidence)
 
 
@@ -285,6 +289,10 @@ class _Asked:
     ) -> Results:
         recommend = recommender("session", MemoryTables({"coview": lists}, serving), self.k, novel=novel)
         return evaluate(name, recommend, self.cases, self.k, self.known)
+
+    def repeats(self, lists: Mapping[int, bytes], serving: ServingParameters) -> dict[str, Results]:
+        """By how much the scores of seen items count."""
+        return {str(each): self.session(str(each), lists, replace(serving, again=each), novel=False) for each in AGAINS}
 
     def found(self, lists: Mapping[int, bytes], serving: ServingParameters) -> float:
         """In which share of the cases a target is among all that is proposed, with one more case in which it is."""

@@ -7,7 +7,7 @@ histories it also depends on what the newest steps lead to, as that of a new ite
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,7 @@ LEAST_NEW: Final = 0.05  # of all next steps are kept for new items, however muc
 Rates = tuple[tuple[tuple[float, ...], ...], ...]
 """`rates[length][place][times - 1]`: the probability that a visit of that length comes next to its place-th newest
 item, which it has seen so many times."""
-Visit = Sequence[Collection[int]]
+Visit = Sequence[Sequence[int]]
 """The item numbers of each moment, oldest first: one, or the lines of an order."""
 
 
