@@ -108,8 +108,10 @@ class Vstan:
         vote = similarity * np.exp((match - len(past)) / decays.by_match)
         gap = np.abs(self._places[rows] - np.repeat(common, sizes))
         scores = np.repeat(vote, sizes) * np.exp(-gap / decays.by_gap) * (1 + self._idf[rows] * decays.idf)
-        items, where = np.unique(self._items[rows], return_inverse=True)
-        return items, np.bincount(where, weights=scores)
+        found = self._items[rows]
+        # Counted instead of sorted: histories are long, and all of the neighbours' items are scored.
+        items = np.flatnonzero(np.bincount(found))
+        return items, np.bincount(found, weights=scores)[items]
 
     def _neighbours(self, past: Sequence[int]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """The most similar sessions, their similarity, where their last common item is, and where it is in the visit.
@@ -124,14 +126,15 @@ class Vstan:
         rows = np.concatenate([rows for rows, _ in held])
         seen = np.repeat([place for _, place in held], [len(rows) for rows, _ in held])
         weights = np.exp((seen - len(past)) / self.parameters.by_position)
-        found, where = np.unique(self._session_of[rows], return_inverse=True)
-        similarity = np.bincount(where, weights=weights) / self._length(places, len(past), found) * self._decays[found]
-        common, match = np.full(len(found), -1.0), np.zeros(len(found), np.int64)
-        np.maximum.at(common, where, self._places[rows])
-        np.maximum.at(match, where, seen)
-        newest = slice(max(0, len(found) - self.parameters.sample), None)
-        best = np.lexsort((-found[newest], -similarity[newest]))[: self.parameters.neighbours]
-        return found[newest][best], similarity[newest][best], common[newest][best], match[newest][best]
+        of_rows = self._session_of[rows]
+        found = np.flatnonzero(np.bincount(of_rows))[-self.parameters.sample :]
+        common_weight = np.bincount(of_rows, weights=weights)[found]
+        similarity = common_weight / self._length(places, len(past), found) * self._decays[found]
+        common, match = np.full(len(self._sizes), -1.0), np.zeros(len(self._sizes), np.int64)
+        np.maximum.at(common, of_rows, self._places[rows])
+        np.maximum.at(match, of_rows, seen)
+        best = np.lexsort((-found, -similarity))[: self.parameters.neighbours]
+        return found[best], similarity[best], common[found[best]], match[found[best]]
 
     def _length(self, places: Mapping[int, int], steps: int, sessions: Numbers) -> Numbers | float:
         if not self.parameters.cosine:

@@ -21,8 +21,8 @@ from recommendations.algorithms.coview import BROWSING, CoviewParams
 from recommendations.algorithms.sessions import SessionParams
 from recommendations.algorithms.types import POSITIVE_TYPES
 from recommendations.evaluation import bootstrap, metrics
-from recommendations.evaluation.cases import Draw, basket_cases, next_item_cases
-from recommendations.evaluation.holdout import divide_sessions, split_moment
+from recommendations.evaluation.cases import Draw, basket_cases, history_cases, next_item_cases
+from recommendations.evaluation.holdout import divide, divide_sessions, split_moment
 from recommendations.evaluation.metrics import Catalogue
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import ENOUGH_UNITS, MEASURES, Case
@@ -36,7 +36,8 @@ K: Final = 20
 NEWEST_STEPS: Final = 300_000  # more would cost time and not change the choice
 DRAW: Final = Draw(cases=3_000, per_session=5, novel=True)
 RECENCIES: Final = (1.5, 3.0, 5.0)
-MOST: Final = 0.5  # of the visitors with several items, as many visits of several items are to be expected
+AGAINS: Final = (0.0, 0.3, 1.0, 3.0, 10.0)
+MOST: Final = 0.5  # of the visitors with several items, as many visits of several items, or moments, are to be expected
 
 NEVER: Final = 1_000_000_000  # minutes of pause
 HISTORIES: Final = replace(
@@ -84,6 +85,7 @@ class Choice:
             "coview": asdict(self.coview),
             "returns": self.serving.returns,
             "found": self.serving.found,
+            "again": self.serving.again,
             "evidence": self.evidence,
         }
 
@@ -91,7 +93,7 @@ class Choice:
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         chosen = plain["chosen"]
-        serving = {"recency": chosen["recency"], "returns": plain["returns"], "found": plain["found"]}
+        serving = {"recency": chosen["recency"], **{name: plain[name] for name in ("returns", "found", "again")}}
         return cls(
             coview=msgspec.convert(plain["coview"], CoviewParams),
             single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),
@@ -107,17 +109,17 @@ def choose(run: Run, interactions: ibis.Table) -> Choice:
     usual = coview.choose_params(float(coview.purchase_share(interactions).execute()))
     looks = run("choice looks", _newest(interactions.filter(interactions.type.isin(POSITIVE_TYPES))))
     steps = run("choice steps", sessions.sessions(looks, usual.sessions))
-    if _are_histories(looks, steps):
-        usual = HISTORIES
-        steps = run("choice histories", sessions.sessions(looks, usual.sessions))
-    viewed = _choose_coview(run, steps, usual)
+    kind = _kind(looks, steps)
+    usual = HISTORIES if kind.single_items else usual
+    rates = returning.learn_returns(visits.visits(interactions, usual.sessions.gap_minutes if kind.go_on else NEVER))
+    divided = _divided_visits(run, steps) if kind.go_on else _divided_histories(run, looks, usual)
+    viewed = _choose_coview(run, divided, usual, rates)
     single, cart, bought = _choose_baskets(run, interactions)
-    rates = returning.learn_returns(visits.visits(interactions, viewed.params.sessions.gap_minutes))
     return Choice(
         coview=viewed.params,
         single=single,
         cart=cart,
-        serving=ServingParameters(viewed.recency, rates, viewed.found),
+        serving=viewed.serving,
         names={"coview": viewed.name},
         evidence={**viewed.evidence, **bought},
     )
@@ -141,8 +143,15 @@ def coview_settings(usual: CoviewParams, span: timedelta) -> dict[str, CoviewPar
     return {name: params for params, name in different.items()}
 
 
-def _are_histories(looks: ibis.Table, steps: ibis.Table) -> bool:
-    """Whether visits say too little: most visitors with several items never had two in one visit, or times are days."""
+class _Kind(NamedTuple):
+    """What a log's visits are: whether they hold one item each, and whether they go on from a moment to the next."""
+
+    single_items: bool
+    go_on: bool
+
+
+def _kind(looks: ibis.Table, steps: ibis.Table) -> _Kind:
+    """Visits say too little if most visitors with several items never had two in a visit, or times are days."""
     known = looks.filter(looks.visitor.notnull())
     visitors = known.group_by("visitor").agg(
         items=known.item.nunique(),
@@ -150,43 +159,83 @@ def _are_histories(looks: ibis.Table, steps: ibis.Table) -> bool:
     )
     several = visitors.filter(visitors["items"] > 1).agg(number=ibis._.count(), days=ibis._.days.all())
     row = several.to_pyarrow().to_pylist()[0]
-    return bool(row["days"]) or int(steps.session.nunique().execute()) < row["number"] * MOST
+    of_visits = steps.group_by("session").agg(moments=steps.position.nunique())
+    found = of_visits.agg(visits=ibis._.count(), lasting=(ibis._.moments > 1).sum().fill_null(0))
+    counts, least = found.to_pyarrow().to_pylist()[0], row["number"] * MOST
+    single_items = bool(row["days"]) or counts["visits"] < least
+    return _Kind(single_items, not single_items and counts["lasting"] >= least)
+
+
+class _Held(NamedTuple):
+    """The steps (SESSION_EVENTS) that settings are tried on, and what they are asked: for new items, and for any."""
+
+    older: ibis.Table
+    new: list[Case]
+    every: list[Case]
+
+    @property
+    def says_enough(self) -> bool:
+        """Whether there are enough units that are asked for, and anything to learn from."""
+        return len({case.unit for case in self.new}) >= ENOUGH_UNITS and bool(self.older.count().execute())
+
+
+def _divided_visits(run: Run, steps: ibis.Table) -> _Held | None:
+    """The steps of the newest visits are asked for."""
+    moment = split_moment(steps)
+    if moment is None:
+        return None
+    divided = divide_sessions(steps, moment)
+    new, every = (next_item_cases(divided.held_out, draw) for draw in (DRAW, replace(DRAW, novel=False)))
+    return _Held(run("choice older steps", divided.training), new, every)
+
+
+def _divided_histories(run: Run, looks: ibis.Table, usual: CoviewParams) -> _Held | None:
+    """What visitors came back for is asked for: their visits have no next step."""
+    whole = run("choice histories", sessions.sessions(looks, HISTORIES.sessions))
+    moment = split_moment(whole)
+    if moment is None:
+        return None
+    divided = divide(looks, moment)
+    new, every = (history_cases(*divided, draw) for draw in (DRAW, replace(DRAW, novel=False)))
+    return _Held(run("choice older steps", sessions.sessions(divided.training, usual.sessions)), new, every)
 
 
 class _Viewed(NamedTuple):
-    """The co-view setting and its name, how fast the interest of a visit fades, and how often it finds what is new."""
+    """The co-view setting and its name, and how it is served."""
 
     name: str
     params: CoviewParams
-    recency: float
-    found: float
+    serving: ServingParameters
     evidence: dict[str, Any]
 
 
-def _choose_coview(run: Run, steps: ibis.Table, usual: CoviewParams) -> _Viewed:
-    nothing = _Viewed(NAMES[usual], usual, usual.recency, 1.0, {})
-    moment = split_moment(steps)
-    if moment is None:
-        return nothing
-    divided = divide_sessions(steps, moment)
-    cases = next_item_cases(divided.held_out, DRAW)
-    if len({case.unit for case in cases}) < ENOUGH_UNITS:
-        return nothing
-    older = run("choice older steps", divided.training)
-    asked = _Asked(cases, metrics.catalogue(items := older.item.to_pyarrow().to_numpy(), items), K)
-    settings = coview_settings(usual, _span(older))
+def _choose_coview(run: Run, held: _Held | None, usual: CoviewParams, rates: returning.Rates) -> _Viewed:
+    if held is None or not held.says_enough:
+        return _Viewed(NAMES[usual], usual, ServingParameters(usual.recency, rates), {})
+    known = metrics.catalogue(items := held.older.item.to_pyarrow().to_numpy(), items)
+    asked = _Asked(held.new, known, K)
+    settings = coview_settings(usual, _span(held.older))
     tables = {
-        name: packed_neighbours(run(f"choice coview {place}", coview.coview_of_sessions(older, params)))
+        name: packed_neighbours(run(f"choice coview {place}", coview.coview_of_sessions(held.older, params)))
         for place, (name, params) in enumerate(settings.items())
     }
-    results = {name: asked.session(name, table, usual.recency) for name, table in tables.items()}
+    results = {name: asked.session(name, table, ServingParameters(usual.recency)) for name, table in tables.items()}
     name, tried = _best(results)
     fading = {str(usual.recency): results[name]} | {
-        str(each): asked.session(str(each), tables[name], each) for each in RECENCIES if each != usual.recency
+        str(each): asked.session(str(each), tables[name], ServingParameters(each))
+        for each in RECENCIES
+        if each != usual.recency
     }
     recency, faded = _best(fading)
-    evidence = {"coview": _evidence(cases, tried), "recency": _evidence(cases, faded)}
-    return _Viewed(name, settings[name], float(recency), asked.found(tables[name], float(recency)), evidence)
+    serving = ServingParameters(float(recency), rates)
+    serving = replace(serving, found=asked.found(tables[name], serving))
+    again, repeated = _best(_Asked(held.every, known, K).repeats(tables[name], serving))
+    evidence = {
+        "coview": _evidence(held.new, tried),
+        "recency": _evidence(held.new, faded),
+        "again": _evidence(held.every, repeated),
+    }
+    return _Viewed(name, settings[name], replace(serving, again=float(again)), evidence)
 
 
 def _span(steps: ibis.Table) -> timedelta:
@@ -235,13 +284,19 @@ class _Asked:
     known: Catalogue
     k: int
 
-    def session(self, name: str, lists: Mapping[int, bytes], recency: float) -> Results:
-        tables = MemoryTables({"coview": lists}, ServingParameters(recency))
-        return evaluate(name, recommender("session", tables, self.k, novel=True), self.cases, self.k, self.known)
+    def session(
+        self, name: str, lists: Mapping[int, bytes], serving: ServingParameters, *, novel: bool = True
+    ) -> Results:
+        recommend = recommender("session", MemoryTables({"coview": lists}, serving), self.k, novel=novel)
+        return evaluate(name, recommend, self.cases, self.k, self.known)
 
-    def found(self, lists: Mapping[int, bytes], recency: float) -> float:
+    def repeats(self, lists: Mapping[int, bytes], serving: ServingParameters) -> dict[str, Results]:
+        """By how much the scores of seen items count."""
+        return {str(each): self.session(str(each), lists, replace(serving, again=each), novel=False) for each in AGAINS}
+
+    def found(self, lists: Mapping[int, bytes], serving: ServingParameters) -> float:
         """In which share of the cases a target is among all that is proposed, with one more case in which it is."""
-        every = _Asked(self.cases, self.known, CANDIDATES).session("found", lists, recency)
+        every = _Asked(self.cases, self.known, CANDIDATES).session("found", lists, serving)
         return float((every.ranks > 0).sum() + 1) / (len(self.cases) + 1)
 
     def baskets(self, name: str, table: str, run: Run, combined: ibis.Table, params: BasketParams) -> Results:

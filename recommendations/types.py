@@ -58,11 +58,13 @@ class ServingParameters:
 
     `recency`: τ of e^(-p/τ), the weight of the p-th newest item of a visit. `returns`: how often a visit comes back to
     what it has seen (`algorithms.returning`). `found`: how often the next new item is among those proposed, 0 to 1.
+    `again`: how much the score of a seen item counts among those, where it may be shown; 1 is as much as a new one's.
     """
 
     recency: float = 1.5
     returns: tuple[tuple[tuple[float, ...], ...], ...] = ()
     found: float = 1.0
+    again: float = 0.0
 
     @cached_property
     def recency_weights(self) -> list[float]:

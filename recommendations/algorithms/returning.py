@@ -1,7 +1,8 @@
 """How often a visit comes back to what it has seen, learned from the shop's own visits.
 
 Most recommendations leave out what was seen. Where repeats may be shown (a rail to go on with the visit), the next step
-is one of the seen items with a probability that falls with how long ago it was seen and rises with how often.
+is one of the seen items with a probability that falls with how long ago it was seen and rises with how often. In long
+histories it also depends on what the newest steps lead to, as that of a new item does.
 """
 
 from bisect import bisect_left
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from recommendations.algorithms.scoring import Scored
 
-PLACES: Final = 20
+PLACES: Final = 20  # the last one stands for all that was seen before
+OLDEST: Final = 100  # places up to which returns are counted
 TIMES: Final = 4
 LENGTHS: Final = (1, 2, 3, 5, 9)  # numbers of different items seen, up to which a visit counts as one length; or more
 PRIOR: Final = 20.0  # steps, so that a rate of few observations stays near the less specific one
@@ -23,10 +25,12 @@ LEAST_NEW: Final = 0.05  # of all next steps are kept for new items, however muc
 Rates = tuple[tuple[tuple[float, ...], ...], ...]
 """`rates[length][place][times - 1]`: the probability that a visit of that length comes next to its place-th newest
 item, which it has seen so many times."""
+Visit = Sequence[Sequence[int]]
+"""The item numbers of each moment, oldest first: one, or the lines of an order."""
 
 
-def learn_returns(visits: Iterable[Sequence[int]]) -> Rates:
-    """The rates of a shop from its visits (item numbers, oldest first, repeats included).
+def learn_returns(visits: Iterable[Visit]) -> Rates:
+    """The rates of a shop from its visits, repeats included.
 
     A rate is (returns + PRIOR · rate of place and times) / (chances + PRIOR), that one in turn with the rate of the
     place as its prior; no visits give rates of 0.
@@ -42,44 +46,45 @@ def learn_returns(visits: Iterable[Sequence[int]]) -> Rates:
 
 
 def with_returns(
-    new: Sequence[Scored], past: Sequence[int], rates: Rates, found: float = 1.0
+    named: Sequence[Scored], past: Sequence[int], rates: Rates, found: float = 1.0, again: float = 0.0
 ) -> list[tuple[int, float]]:
-    """Items with the probability that they are next, best first: `new` ones (scored, best first) and seen ones.
+    """Items with the probability that they are next, best first: `named` ones (scored, best first) and seen ones.
 
-    `past` are the item numbers of the visit, oldest first, repeats included. What the seen ones leave of the
-    probability is for new ones; the share `found` of it, which is how often the next new item is among `new`, is
-    divided among those by score. Ties go to the new.
+    `past` are the item numbers of the visit, oldest first, repeats included. What the rates of seen ones leave of the
+    probability is for those that are named; the share `found` of it, which is how often the next new item is among
+    them, is divided among them by score, of which a seen one's counts `again` times. Ties go to the named.
     """
     seen = dict(_chances_of(past, rates)) if rates else {}
     total = sum(seen.values())
     shrink = min(1.0, (1 - LEAST_NEW) / total) if total else 1.0
     known = frozenset(past)
-    unseen = [(scored.item, scored.score) for scored in new if scored.item not in known]
-    unit = (1 - total * shrink) * found / sum(score for _, score in unseen) if unseen else 0.0
-    chances = [(item, score * unit) for item, score in unseen]
-    chances += [(item, chance * shrink) for item, chance in seen.items()]
-    return sorted(chances, key=lambda each: -each[1])
+    counted = {scored.item: scored.score * again if scored.item in known else scored.score for scored in named}
+    score_sum = sum(counted.values())
+    unit = (1 - total * shrink) * found / score_sum if score_sum else 0.0
+    chances = {item: score * unit for item, score in counted.items() if score}
+    for item, chance in seen.items():
+        chances[item] = chances.get(item, 0.0) + chance * shrink
+    return sorted(chances.items(), key=lambda each: -each[1])
 
 
 def _chances_of(past: Sequence[int], rates: Rates) -> Iterator[tuple[int, float]]:
     times = Counter(past)
     of_length = rates[bisect_left(LENGTHS, len(times))]
-    for item, of_place in zip(dict.fromkeys(reversed(past)), of_length, strict=False):
-        yield item, of_place[min(times[item], TIMES) - 1]
+    for place, item in enumerate(dict.fromkeys(reversed(past))):
+        yield item, of_length[min(place, PLACES - 1)][min(times[item], TIMES) - 1]
 
 
-def _count(visit: Sequence[int], counts: NDArray[np.float64]) -> None:
+def _count(visit: Visit, counts: NDArray[np.float64]) -> None:
     """Add a visit's returns (`counts[0]`) and chances to return (`counts[1]`)."""
     seen: list[int] = []  # the newest first, as many as are told apart
     times: Counter[int] = Counter()
-    for item in visit:
+    for moment in visit:
         length = bisect_left(LENGTHS, len(times))
         for place, known in enumerate(seen):
-            counts[1, length, place, min(times[known], TIMES) - 1] += 1
-        if item in seen:
-            place = seen.index(item)
-            counts[0, length, place, min(times[item], TIMES) - 1] += 1
-            del seen[place]
-        seen.insert(0, item)
-        del seen[PLACES:]
-        times[item] += 1
+            cell = length, min(place, PLACES - 1), min(times[known], TIMES) - 1
+            counts[(1, *cell)] += 1
+            if known in moment:
+                counts[(0, *cell)] += 1
+        newest = dict.fromkeys(reversed(moment))
+        seen = [*newest, *(item for item in seen if item not in newest)][:OLDEST]
+        times.update(newest.keys())

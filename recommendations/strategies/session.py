@@ -47,8 +47,8 @@ class Session(HistoryLists):
         return (*lists, ("HMGET", ids_key(asked.slug), *dict.fromkeys(self._visit(asked))))
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
-        new = HistoryLists.propose(self, asked, replies)
-        return self._with_returns(asked, list(new), replies[1]) if self.repeats else new
+        named = HistoryLists.propose(self, asked, replies)
+        return self._with_returns(asked, list(named), replies[1]) if self.repeats else named
 
     def at_hand(self, query: Query) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*query.items, *query.session_items)))[: self.max_anchors]
@@ -61,7 +61,7 @@ class Session(HistoryLists):
     def scores(self, tables: Tables, past: Sequence[int]) -> Iterable[tuple[int, float]]:
         if self.repeats:
             served = tables.parameters
-            return with_returns(self.scored(tables, past), past, served.returns, served.found)
+            return with_returns(self.scored(tables, past), past, served.returns, served.found, served.again)
         return NeighbourLists.scores(self, tables, past)
 
     @property
@@ -73,13 +73,13 @@ class Session(HistoryLists):
         named = (*asked.query.items, *asked.query.session_items)
         return named or [entry[1:] for entry in asked.history.interest]
 
-    def _with_returns(self, asked: Asked, new: Sequence[Candidate], reply: Reply) -> Iterator[Candidate]:
+    def _with_returns(self, asked: Asked, named: Sequence[Candidate], reply: Reply) -> Iterator[Candidate]:
         assert asked.model is not None
         served = asked.model.parameters
         past = self._past(asked, reply)
-        proposed, times = {each.item: each for each in new}, Counter(past)
-        scored = [Scored(each.item, each.score, 0, 0) for each in new]
-        for item, chance in with_returns(scored, past, served.returns, served.found):
+        proposed, times = {each.item: each for each in named}, Counter(past)
+        scored = [Scored(each.item, each.score, 0, 0) for each in named]
+        for item, chance in with_returns(scored, past, served.returns, served.found, served.again):
             found = self._seen(item, times[item]) if item in times else proposed[item]
             yield replace(found, score=chance * SCALE)
 

@@ -15,7 +15,7 @@ from recommendations.algorithms.engine import open_engine
 from recommendations.choosing import Choice, Run
 from recommendations.evaluation.types import ENOUGH_UNITS
 from recommendations.types import ServingParameters
-from tests.recommendations.algorithms.tables import Row, interactions, visit
+from tests.recommendations.algorithms.tables import Row, event, interactions, visit
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def test_a_choice_comes_back_from_json_as_it_was() -> None:
         coview=replace(BROWSING, half_life_days=7.0, backward=1.0),
         single=replace(baskets.PRODUCT_PAGE, popularity_penalty=0.0),
         cart=replace(baskets.CART, popularity_penalty=0.7),
-        serving=ServingParameters(3.0, (((0.1, 0.2),),), 0.4),
+        serving=ServingParameters(3.0, (((0.1, 0.2),),), 0.4, 3.0),
         names={"coview": "recent"},
         evidence={"coview": {"cases": 3}},
     )
@@ -70,3 +70,33 @@ def test_what_nobody_can_guess_is_seldom_found() -> None:
     choice = chosen(rows)
     cases = choice.evidence["coview"]["cases"]
     assert choice.serving.found == pytest.approx(0.5, abs=2 / cases)
+
+
+def test_what_a_long_visit_comes_back_to_is_told_by_what_its_newest_steps_lead_to() -> None:
+    """Every visit goes round the same thirty items: what is next was seen long ago, like twenty others."""
+    rounds = [step for n in range(1_050) for step in visit(f"v{n}", *((n + k) % 30 for k in range(42)), day=n / 24)]
+    choice = chosen(rounds)
+    assert choice.serving.again > 0
+    assert {each["setting"] for each in choice.evidence["again"]["tried"]} == set(map(str, choosing.AGAINS))
+
+
+def test_visits_of_one_moment_are_asked_what_visitors_came_back_for() -> None:
+    """Three orders a visitor, a week apart, their lines at one moment; no visit has a next step."""
+    rows = [
+        event(f"v{n}", item, minute=week * 10_080 + n)
+        for n in range(1_100)
+        for week in range(3)
+        for item in (n % 40, 100 + (n + week) % 40, 200 + (n + week) % 40)
+    ]
+    choice = chosen(rows)
+    assert choice.evidence["coview"]["units"] >= ENOUGH_UNITS
+    assert choice.coview.sessions == BROWSING.sessions
+
+
+def test_a_log_of_single_items_is_read_as_whole_histories() -> None:
+    """An item a day, and of the moment no more than the day."""
+    days = [(n, step, n % 60 + 5 * step) for n in range(1_500) for step in range(3)]
+    rows = [event(f"v{n}", (n + step) % 40, minute=day * 1_440 - 720) for n, step, day in days]
+    choice = chosen(rows)
+    assert choice.evidence["coview"]["units"] >= ENOUGH_UNITS
+    assert choice.coview.sessions == choosing.HISTORIES.sessions

@@ -32,7 +32,7 @@ OWN = blend(
 )
 ALL = {**STRATEGIES, "own": OWN}
 NEED_NO_MODEL = {name for name, strategy in ALL.items() if not strategy.needs_model}
-MODEL = LiveModel("m1", ServingParameters(returns=learn_returns([[1, 2, 1, 3, 2], [4, 5, 4]] * 50)))
+MODEL = LiveModel("m1", ServingParameters(returns=learn_returns([[[1], [2], [1], [3], [2]], [[4], [5], [4]]] * 50)))
 CARDS = st.builds(
     Card,
     item_id=st.just(""),
