@@ -79,13 +79,13 @@ class Choice:
             "chosen": {
                 **self.names,
                 "recency": self.serving.recency,
+                "again": self.serving.again,
                 "bought_together_penalty": self.single.popularity_penalty,
                 "cart_penalty": self.cart.popularity_penalty,
             },
             "coview": asdict(self.coview),
             "returns": self.serving.returns,
             "found": self.serving.found,
-            "again": self.serving.again,
             "evidence": self.evidence,
         }
 
@@ -93,7 +93,9 @@ class Choice:
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         chosen = plain["chosen"]
-        serving = {"recency": chosen["recency"], **{name: plain[name] for name in ("returns", "found", "again")}}
+        # What an older version noted, whose training is gone on with, lacks what came since.
+        learnt = {name: plain[name] for name in ("returns", "found") if name in plain}
+        serving = {"recency": chosen["recency"], "again": chosen.get("again", 0.0), **learnt}
         return cls(
             coview=msgspec.convert(plain["coview"], CoviewParams),
             single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),

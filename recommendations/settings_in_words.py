@@ -46,6 +46,7 @@ class _Subject(NamedTuple):
 _SUBJECTS: Final = (
     _Subject("coview", "What goes together in a visit", "coview"),
     _Subject("recency", "How fast interest fades within a visit", "recency"),
+    _Subject("again", "What a visit has seen, where it may come again", "again"),
     _Subject("bought_together_penalty", "Bought together, beside one product", "bought_together"),
     _Subject("cart_penalty", "Bought together, in the cart", "cart"),
 )
@@ -88,5 +89,8 @@ def in_words(key: str, setting: Any) -> str:
         return _COVIEWS.get(str(setting), str(setting))
     if key == "recency":
         return f"a product looked at {float(setting):g} steps earlier counts about a third"
+    if key == "again":
+        share = float(setting)
+        return f"what goes with the visit counts {share:g} times for it" if share else "by how often visits come back"
     penalty = float(setting)
     return f"popular products held back with strength {penalty:g}" if penalty else "popular products not held back"
