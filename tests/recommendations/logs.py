@@ -6,6 +6,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from recommendations import logs
+from recommendations.logs import Log
+
 
 def written(path: Path, columns: dict[str, Any]) -> Path:
     """A Parquet file of these columns."""
@@ -24,3 +27,10 @@ def of_sessions(*sessions: str) -> dict[str, list[Any]]:
 def asked(*cases: tuple[str, str]) -> dict[str, list[Any]]:
     """A test set: pairs of a prefix and the targets, each the letters of a word."""
     return {"prefix": [list(prefix) for prefix, _ in cases], "target": [list(targets) for _, targets in cases]}
+
+
+def log_of(path: Path) -> Log:
+    """The log in a file, with what is written of it beside the file."""
+    folder = path.with_name(f"{path.name}.kept")
+    folder.mkdir(parents=True, exist_ok=True)
+    return logs.read(path, folder)

@@ -13,20 +13,13 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from recomengine.lib.errors import DomainError
-from recommendations import building, log_columns, logs
+from recommendations import building, log_columns
 from recommendations.algorithms.types import INTERACTIONS
 from recommendations.logs import Log
-from tests.recommendations.logs import asked, of_sessions, written
+from tests.recommendations.logs import log_of, of_sessions, written
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = int(NOON.timestamp())
-
-
-def log_of(path: Path) -> Log:
-    """The log in a file, with what is written of it beside the file."""
-    folder = path.with_name(f"{path.name}.kept")
-    folder.mkdir(parents=True, exist_ok=True)
-    return logs.read(path, folder)
 
 
 def orders_of(log: Log) -> list[dict[str, Any]]:
@@ -34,11 +27,6 @@ def orders_of(log: Log) -> list[dict[str, Any]]:
     with building.engine_of(log.path) as (engine, interactions):
         found = engine.to_pyarrow(log.as_orders(interactions))
     return sorted(found.to_pylist(), key=lambda row: (row["visitor"], row["item"]))
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return log_of(written(tmp_path / "log", of_sessions("abc")))
 
 
 def events(**columns: Any) -> dict[str, Any]:
@@ -332,58 +320,8 @@ def test_rows_that_say_nothing_are_counted(tmp_path: Path) -> None:
     assert log.ignored() == {"none": 1, "transaction": 1}
 
 
-def test_a_test_set_speaks_of_the_logs_items(tmp_path: Path, log: Log) -> None:
-    cases = log.cases(written(tmp_path / "test", asked(("ab", "c"), ("xa", "yx"))))
-    assert log.items.to_pylist() == list("abc")
-    assert [(each.prefix, each.targets) for each in cases] == [((0, 1), {2}), ((3, 0), {3, 4})]
-    assert len({each.unit for each in cases}) == 2
-
-
-@pytest.mark.parametrize(
-    ("prefix", "target"),
-    [
-        ([[20, 3], [3]], [3, 7]),
-        ([[20.0, 3.0], [3.0]], [3.0, 7.0]),
-        (pa.array([["20", "3"], ["3"]], pa.large_list(pa.large_string())), ["3", "7"]),
-        ([["20", "3"], ["3"]], pa.array([3, 7]).dictionary_encode()),
-        ([[20, 3], [3]], [[3], [7]]),
-        ([["20", "3"], ["3"]], pa.array([[3], [7]], pa.list_(pa.int64(), 1))),
-    ],
-)
-def test_a_test_sets_ids_are_equal_whatever_their_type(tmp_path: Path, prefix: Any, target: Any) -> None:
-    log = log_of(written(tmp_path / "log", {"session": [1, 1], "pos": [0, 1], "item": [20, 3]}))
-    cases = log.cases(written(tmp_path / "test", {"prefix": prefix, "target": target}))
-    assert [(each.prefix, each.targets) for each in cases] == [((0, 1), {1}), ((1,), {2})]
-
-
-@pytest.mark.parametrize(
-    ("columns", "complaint"),
-    [
-        ({"prefix": [["a"]]}, "no column target; it has prefix"),
-        ({"session": [1]}, "a test set has prefix and target"),
-        ({"prefix": pa.array([], pa.list_(pa.string())), "target": pa.array([], pa.string())}, "the test set is empty"),
-        ({"prefix": [["a"], []], "target": ["a", "b"]}, "row 2 needs a prefix of at least one item and a target (1 "),
-        (
-            {"prefix": [None, ["a"], None], "target": ["a"] * 3},
-            "row 1 needs a prefix of at least one item and a target (2",
-        ),
-        ({"prefix": [["a"]] * 3, "target": ["a", "a", None]}, "row 3 needs"),
-        ({"prefix": [["a"]] * 2, "target": [["a"], []]}, "row 2 needs"),
-        ({"prefix": [["a"], ["b", None, "c"]], "target": ["a"] * 2}, "row 2 needs"),
-        ({"prefix": [["a"], ["b", ""]], "target": ["a"] * 2}, "row 2 needs"),
-        ({"prefix": ["[1, 2]"], "target": ["a"]}, "prefix has to hold lists, not string"),
-        ({"prefix": [[["a"]]], "target": ["a"]}, "not understood"),
-        ({"prefix": [[1.5]], "target": ["a"]}, "not understood"),
-        ({"prefix": [["a"]], "target": [{"item": "a"}]}, "not understood"),
-    ],
-)
-def test_test_sets_that_are_none_are_refused(tmp_path: Path, log: Log, columns: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(DomainError) as caught:
-        log.cases(written(tmp_path / "test", columns))
-    assert complaint in caught.value.detail
-
-
-def test_a_shop_may_have_more_items_than_its_log(log: Log) -> None:
+def test_a_shop_may_have_more_items_than_its_log(tmp_path: Path) -> None:
+    log = log_of(written(tmp_path / "log", of_sessions("abc")))
     whole = log.with_items(pa.array(["z", "b", "z"]))
     assert whole.items.to_pylist() == ["a", "b", "c", "z"]
     assert whole.catalogue().counts.tolist() == [1, 1, 1, 0]

@@ -81,11 +81,13 @@ def assert_groups_are_known(api: Api) -> None:
 
 
 @pytest.mark.slow
-def test_one_visitor_with_most_of_the_events(busy: Api, tenant_a: TenantRef) -> None:
-    store(tenant_a, 100_000, ALL, timedelta(seconds=60))
+@pytest.mark.parametrize("named", ["endless", None])
+def test_one_visitor_with_a_million_events(busy: Api, tenant_a: TenantRef, named: str | None) -> None:
+    """A view every six seconds for seventy days, which is one session: under one id, or never with a pause."""
+    store(tenant_a, 1_000_000, ALL, timedelta(seconds=6), named)
     run = training.train(tenant_a)
     assert run.status == Status.PUBLISHED
-    assert run.events > 100_000
+    assert run.events > 1_000_000
     assert_groups_are_known(busy)
     notice(busy)
     assert slate(busy, strategy="popular", limit=50)["items"][0]["reason"]["count"] < 700  # visitors, and not views
