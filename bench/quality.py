@@ -3,8 +3,8 @@
 Run:  .venv/bin/python -m bench.quality [--data DIRECTORY] [--json] [--parts sessions orders cold]
 
 `--data` holds recordings that are not part of the project: `retailrocket_sessions_train.parquet` and `_test.parquet`,
-`retailrocket_8days_events.parquet`, `rees46_sample.parquet`. What is not there is skipped, and said. The exit code is 1
-if a bar is missed. Nothing needs a server; everything follows from seeds.
+`retailrocket_8days_events.parquet`, `rees46_sample.parquet`, `online_retail.parquet`. What is not there is skipped, and
+said. The exit code is 1 if a bar is missed. Nothing needs a server; everything follows from seeds.
 """
 
 import argparse
