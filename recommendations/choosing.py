@@ -36,7 +36,7 @@ K: Final = 20
 NEWEST_STEPS: Final = 300_000  # more would cost time and not change the choice
 DRAW: Final = Draw(cases=3_000, per_session=5, novel=True)
 RECENCIES: Final = (1.5, 3.0, 5.0)
-AGAINS: Final = (0.0, 0.3, 1.0, 3.0, 10.0)
+AGAIN_FACTORS: Final = (0.0, 0.3, 1.0, 3.0, 10.0)
 MOST: Final = 0.5  # of the visitors with several items, as many visits of several items, or moments, are to be expected
 
 NEVER: Final = 1_000_000_000  # minutes of pause
@@ -294,7 +294,10 @@ class _Asked:
 
     def repeats(self, lists: Mapping[int, bytes], serving: ServingParameters) -> dict[str, Results]:
         """By how much the scores of seen items count."""
-        return {str(each): self.session(str(each), lists, replace(serving, again=each), novel=False) for each in AGAINS}
+        return {
+            str(each): self.session(str(each), lists, replace(serving, again=each), novel=False)
+            for each in AGAIN_FACTORS
+        }
 
     def found(self, lists: Mapping[int, bytes], serving: ServingParameters) -> float:
         """In which share of the cases a target is among all that is proposed, with one more case in which it is."""

@@ -77,7 +77,7 @@ def test_what_a_long_visit_comes_back_to_is_told_by_what_its_newest_steps_lead_t
     rounds = [step for n in range(1_050) for step in visit(f"v{n}", *((n + k) % 30 for k in range(42)), day=n / 24)]
     choice = chosen(rounds)
     assert choice.serving.again > 0
-    assert {each["setting"] for each in choice.evidence["again"]["tried"]} == set(map(str, choosing.AGAINS))
+    assert {each["setting"] for each in choice.evidence["again"]["tried"]} == set(map(str, choosing.AGAIN_FACTORS))
 
 
 def test_visits_of_one_moment_are_asked_what_visitors_came_back_for() -> None:
