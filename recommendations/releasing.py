@@ -5,6 +5,7 @@ A release is one transaction and one flip of the pointer in Redis. Those of a te
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ from tenants.types import Actor, TenantRef
 
 Status = ModelRun.Status
 RELEASABLE: Final = (Status.HELD_BACK, Status.SUPERSEDED, Status.ROLLED_BACK)
+LOOKED_BACK: Final = 10  # versions that may still lie in Redis
 log = structlog.get_logger(__name__)
 
 
@@ -53,8 +55,21 @@ def release(tenant: TenantRef, run: ModelRun, *, former: Status = Status.SUPERSE
     run.finished_at = run.finished_at or run.published_at
     run.save()
     versions.flip(tenant, run.version)
+    _free_superseded(tenant, run)
     transaction.on_commit(lambda: queueing.relate_later(tenant))  # what came in since the training read the catalogue
     log.info("model published", tenant=tenant.slug, version=run.version, events=run.events)
+
+
+def _free_superseded(tenant: TenantRef, run: ModelRun) -> None:
+    """Take from Redis the versions that were superseded a while ago.
+
+    They have an end, but among millions of visitors' keys that have one Redis may not come to it for hours.
+    """
+    rows = ModelRun.objects.filter(published_at__isnull=False).exclude(pk=run.pk).order_by("-published_at")
+    before = list(rows.values_list("version", "published_at")[:LOOKED_BACK])
+    for (_, superseded_at), (version, _) in pairwise(before):
+        if superseded_at is not None and superseded_at < clock.now() - versions.SUPERSEDED_KEPT:
+            versions.discard(tenant, version)
 
 
 def found(tenant: TenantRef, version: str) -> ModelRun:

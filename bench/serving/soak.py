@@ -50,6 +50,7 @@ class Changes(threading.Thread):
         version = f"soak-{self.done}"
         publishing.write(self._tenant, version, self._model)
         versions.flip(self._tenant, version)
+        versions.discard(self._tenant, f"soak-{self.done - 20}")  # as a release frees what was superseded a while ago
         with tenancy.use(self._tenant):
             cheap: dict[str, Any] = {"field": "current_price", "op": "lt", "value": 5 + self.done % 5}
             Rule.objects.filter(key="no-cheap").update(action={"type": "exclude", "filter": cheap})

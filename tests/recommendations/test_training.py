@@ -124,6 +124,18 @@ def test_the_old_version_outlives_requests_under_way_and_then_goes(shop: Api, te
     assert ids(slate(shop, strategy="popular"))  # this process still asks for the old one
 
 
+def test_what_was_superseded_a_while_ago_is_freed_at_the_next_release(shop: Api, tenant_a: TenantRef) -> None:
+    """Redis may not come to a key that has ended for hours, among those of millions of visitors."""
+    first, second = slate(shop)["model_version"], training.train(tenant_a).version
+    with tenancy.use(tenant_a):
+        for version, times in ((first, 3), (second, 2)):
+            published_at = clock.now() - times * versions.SUPERSEDED_KEPT
+            ModelRun.objects.filter(version=version).update(published_at=published_at)
+    third = training.train(tenant_a).version
+    assert {name.split(":")[0] for name in tables_in_redis(tenant_a)} == {second, third}
+    assert first not in {second, third}
+
+
 def test_versions_are_kept_on_disk_for_a_while(shop: Api, tenant_a: TenantRef, settings: Any) -> None:
     for _ in range(modelstore.KEPT + 1):
         last = training.train(tenant_a).version
