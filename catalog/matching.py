@@ -39,9 +39,11 @@ class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def current_price(self, at: datetime) -> Decimal | None:
         """What a shopper pays: the sale's price while the sale lasts, else the price."""
+        if self.sale_price is None:  # as of most products
+            return self.price
         starts, ends = self.sale_starts_at, self.sale_ends_at
         is_on_sale = (starts is None or starts <= at) and (ends is None or at < ends)
-        return self.sale_price if is_on_sale and self.sale_price is not None else self.price
+        return self.sale_price if is_on_sale else self.price
 
 
 Test = Callable[[Facts, datetime], bool]
@@ -83,18 +85,9 @@ def _of_several_values(wanted: Condition, kind: Kind, holds: Holds) -> Test:
 
 def _of_one_value(field: str, holds: Holds) -> Test:
     if field == "current_price":
-        return _of_price(holds)
+        return lambda facts, at: holds(facts.current_price(at))
     read = attrgetter(field)
     return lambda facts, _: holds(read(facts))
-
-
-def _of_price(holds: Holds) -> Test:
-    """The same of `current_price`: most products are never on sale."""
-
-    def test(facts: Facts, at: datetime) -> bool:
-        return holds(facts.price if facts.sale_price is None else facts.current_price(at))
-
-    return test
 
 
 def _all_of(parts: Sequence[Test]) -> Test:

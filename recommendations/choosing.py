@@ -93,9 +93,8 @@ class Choice:
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         chosen = plain["chosen"]
-        # What an older version noted, whose training is gone on with, lacks what came since.
-        learnt = {name: plain[name] for name in ("returns", "found") if name in plain}
-        serving = {"recency": chosen["recency"], "again": chosen.get("again", 0.0), **learnt}
+        serving = {"recency": chosen["recency"], "returns": plain["returns"], "found": plain["found"]}
+        serving["again"] = chosen.get("again", 0.0)  # an older version did not note it, whose training is gone on with
         return cls(
             coview=msgspec.convert(plain["coview"], CoviewParams),
             single=replace(baskets.PRODUCT_PAGE, popularity_penalty=chosen["bought_together_penalty"]),

@@ -5,7 +5,7 @@ one user has that user's history as well, which takes a second trip (see `events
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from events.types import (
     HISTORY_KEPT,
@@ -15,10 +15,9 @@ from events.types import (
     user_key,
     visitor_key,
 )
-from recommendations.scripts import Command
+from recommendations.scripts import Command, Reply
 from recommendations.types import Query
 
-Reply = Any
 TAKEN_OUT: Final = "r"  # of the cart: it speaks for no item
 
 

@@ -10,10 +10,11 @@ from typing import Final
 
 import structlog
 from django.db import transaction
+from redis.exceptions import RedisError
 
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from recomengine.lib.postgres import lock_until_commit
+from recomengine.lib.postgres import lock_until_commit, one
 from recommendations import modelstore, publishing, queueing, versions
 from recommendations.models import ModelRun
 from recommendations.modelstore import Model
@@ -67,9 +68,12 @@ def _free_superseded(tenant: TenantRef, run: ModelRun) -> None:
     """
     rows = ModelRun.objects.filter(published_at__isnull=False).exclude(pk=run.pk).order_by("-published_at")
     before = list(rows.values_list("version", "published_at")[:LOOKED_BACK])
-    for (_, superseded_at), (version, _) in pairwise(before):
-        if superseded_at is not None and superseded_at < clock.now() - versions.SUPERSEDED_KEPT:
-            versions.discard(tenant, version)
+    try:
+        for (_, superseded_at), (version, _) in pairwise(before):
+            if superseded_at is not None and superseded_at < clock.now() - versions.SUPERSEDED_KEPT:
+                versions.discard(tenant, version)
+    except RedisError as error:  # the pointer is flipped, so what is published has to be recorded
+        log.warning("superseded versions stay until they end", tenant=tenant.slug, error=str(error))
 
 
 def found(tenant: TenantRef, version: str) -> ModelRun:
@@ -128,7 +132,4 @@ def _kept(tenant: TenantRef, version: str) -> Model:
 
 
 def _found(version: str) -> ModelRun:
-    run = None if "\x00" in version else ModelRun.objects.filter(version=version).first()
-    if run is None:
-        raise DomainError("not_found", f"There is no model version {version!r} here.")
-    return run
+    return one(ModelRun.objects.all(), "model version", version=version)

@@ -1,11 +1,12 @@
 """What slates ask Redis in Lua, so that looking something up and reading what belongs to it is one trip."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from events.types import CATEGORY
 
 Command = tuple[str | bytes | int, ...]
+Reply = Any  # what a command knows of its own
 
 # KEYS: the hash of internal ids, that of cards. Answers the internal ids and the cards of the items ARGV.
 CARDS: Final = """

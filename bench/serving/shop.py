@@ -32,14 +32,6 @@ def visitor_id(number: int) -> str:
     return f"visitor-{number:08}"
 
 
-def make(tenant: TenantRef, products: int, visitors: int, k: int) -> None:
-    """Put everything where a shop of that size has it; prints how long each part took."""
-    catalogue(tenant, products)
-    publish_model(tenant, products, k)
-    histories(tenant, products, visitors)
-    controls(tenant)
-
-
 def catalogue(tenant: TenantRef, products: int) -> None:
     """Products whose JSON is some 600 bytes; numbered from 1 in the order of their ids, as the model's are."""
     words = random.Random(1)

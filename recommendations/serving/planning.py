@@ -1,20 +1,19 @@
 """Planning (pure): which strategies are asked, and what has to be known before the first of them is."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from catalog.types import cards_key, groups_key, ids_key
 from events.types import shown_key
 from recomengine.lib.errors import DomainError
 from recommendations import histories, scripts
 from recommendations.histories import NOTHING, History, Reading
-from recommendations.scripts import Command
+from recommendations.scripts import Command, Reply
 from recommendations.serving.prepared import Prepared
 from recommendations.strategies import STRATEGIES, Strategy
 from recommendations.types import PlacementConfig, Query
 
 Strategies = Mapping[str, Strategy]
-Reply = Any
 
 
 class About(NamedTuple):
@@ -30,27 +29,6 @@ class About(NamedTuple):
     cards: tuple[Sequence[bytes | None], Sequence[bytes | None]] = ((), ())
 
 
-class Plan(NamedTuple):
-    """What is read before strategies are asked: a `reading` of the history, and `beside` it what `About` names."""
-
-    reading: Reading
-    names: tuple[str, ...]
-    beside: tuple[Command, ...]
-
-    def about(self) -> Generator[Sequence[Command], Sequence[Reply], About]:
-        """Have it read, in one trip, or in two for a browser that belongs to a user."""
-        own = self.reading.commands
-        if not own and not self.beside:
-            return About()
-        replies = yield [*own, *self.beside]
-        of_visitor, beside = replies[: len(own)], replies[len(own) :]
-        people = self.reading.found(of_visitor)
-        if owner := self.reading.owner(of_visitor):
-            further = self.reading.of_owner(owner)
-            people += further.found((yield further.commands))
-        return About(histories.joined(people), **dict(zip(self.names, beside, strict=True)))
-
-
 def cascade_of(query: Query, placement: PlacementConfig, strategies: Strategies = STRATEGIES) -> list[Strategy]:
     """The strategies to ask, in order: the requested one first, then the placement's if the query wants filling."""
     names = [*([query.strategy] if query.strategy else []), *placement.cascade]
@@ -62,13 +40,25 @@ def cascade_of(query: Query, placement: PlacementConfig, strategies: Strategies 
     return [strategies[name] for name in (ordered if query.fill else ordered[:1]) if name in strategies]
 
 
-def plan(  # noqa: PLR0917 - what one request is made of
+def known(  # noqa: PLR0917 - what one request is made of
     slug: str, query: Query, now: float, cascade: Collection[Strategy], placement: Prepared, named: Sequence[str]
-) -> Plan:
-    """What has to be read before strategies are asked; `now` is in Unix seconds."""
+) -> Generator[Sequence[Command], Sequence[Reply], About]:
+    """What is known before strategies are asked, read in one trip, or in two for a browser that belongs to a user.
+
+    Nothing is read where neither a visitor nor an item is named. `now` is in Unix seconds.
+    """
     entries = "in_cart" in placement.hides or any(each.looks_back(query) for each in cascade)
-    beside = dict(_beside(slug, query, placement, named))
-    return Plan(Reading.of(slug, query, now, entries=entries), tuple(beside), tuple(beside.values()))
+    reading = Reading.of(slug, query, now, entries=entries)
+    own, beside = reading.commands, dict(_beside(slug, query, placement, named))
+    if not own and not beside:
+        return About()
+    replies = yield [*own, *beside.values()]
+    of_visitor, others = replies[: len(own)], replies[len(own) :]
+    people = reading.found(of_visitor)
+    if owner := reading.owner(of_visitor):
+        further = reading.of_owner(owner)
+        people += further.found((yield further.commands))
+    return About(histories.joined(people), **dict(zip(beside, others, strict=True)))
 
 
 def _beside(slug: str, query: Query, placement: Prepared, named: Sequence[str]) -> Iterator[tuple[str, Command]]:

@@ -65,8 +65,8 @@ def ranked(
     pool: Sequence[Admitted], pins: Sequence[tuple[int, str, Admitted]], limit: int, controls: Controls, at: datetime
 ) -> list[Ranked]:
     """The order of all that may be shown, pinned items at their positions; the slate is the first `limit` of it."""
-    valued, is_changed = _valued(pool, limit, controls, at)
-    if is_changed:
+    valued = _valued(pool, limit, controls, at)
+    if any(each.parts for each in valued):
         valued.sort(key=_by_value)
     ordered = diversified(valued, limit, controls.diversity) if controls.diversity else valued
     free = 1
@@ -77,9 +77,9 @@ def ranked(
     return ordered
 
 
-def _valued(pool: Sequence[Admitted], limit: int, controls: Controls, at: datetime) -> tuple[list[Ranked], bool]:
-    """Every item with its value, and whether anything but its place has a say in any."""
-    weights, valued, is_changed = controls.weights, list[Ranked](), False
+def _valued(pool: Sequence[Admitted], limit: int, controls: Controls, at: datetime) -> list[Ranked]:
+    """Every item with its value."""
+    weights, valued = controls.weights, list[Ranked]()
     has_own = bool(controls.shown or controls.margin or controls.newness)
     for place, admitted in enumerate(pool):
         value, facts = 1 / (1 + place / limit), admitted.facts
@@ -87,11 +87,10 @@ def _valued(pool: Sequence[Admitted], limit: int, controls: Controls, at: dateti
         if has_own:
             parts += _own_parts(admitted, controls, at)
         if parts:
-            is_changed = True
             valued.append(Ranked(admitted, _product(value, parts), (Part("place", value), *parts)))
         else:
             valued.append(Ranked(admitted, value))
-    return valued, is_changed
+    return valued
 
 
 def _product(value: float, parts: Sequence[Part]) -> float:

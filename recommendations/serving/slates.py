@@ -19,14 +19,13 @@ from experiments.types import Assignment
 from recommendations.packing import SCALE
 from recommendations.rules import applying
 from recommendations.rules.applying import Applied, Restriction
-from recommendations.scripts import Command
+from recommendations.scripts import Command, Reply
 from recommendations.serving import reranking
 from recommendations.serving.gate import Admitted, Gate, Groups, Past, Refused, decode_card
-from recommendations.serving.planning import About, Strategies, cascade_of, named_items, plan
+from recommendations.serving.planning import About, Strategies, cascade_of, known, named_items
 from recommendations.serving.prepared import Prepared
 from recommendations.serving.reranking import Controls, Ranked
 from recommendations.strategies import STRATEGIES, Anchors, Asked, Strategy
-from recommendations.strategies.base import Reply
 from recommendations.types import Candidate, LiveModel, Query
 
 SPARE: Final = 12  # candidates read beyond the limit, for those that may not be shown
@@ -95,7 +94,7 @@ def slate(
     placement, assignment = placement.assigned(slug, query.visitor_id)
     cascade, named = cascade_of(query, placement.config, strategies), named_items(query, placement)
     answer = Slate(placement.config.key, cascade[0].name, model.version if model else None, assignment=assignment)
-    about = yield from plan(slug, query, now, cascade, placement, named).about()
+    about = yield from known(slug, query, now, cascade, placement, named)
     asked = Asked(slug, query, model, now, about.history)
     told = _Told(
         asked, cascade, placement, dict(zip(named, zip(*about.cards, strict=True), strict=False)), about, answer, taken
@@ -282,10 +281,10 @@ class _Told:
                 "seen": (item for item, times in self.shown.items() if times >= rule.times),
             }
             hidden.append((rule.by, frozenset(of[rule.what])))
-        known = {*self.asked.query.session_items, *bought}
+        seen = {*self.asked.query.session_items, *bought}
         for strategy in self.cascade:
-            known.update(strategy.known(self.asked))
-        return Past(known, hidden)
+            seen.update(strategy.known(self.asked))
+        return Past(seen, hidden)
 
 
 def restrictions(query: Query, placement: Prepared) -> Iterator[Restriction]:

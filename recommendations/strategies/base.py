@@ -8,10 +8,9 @@ from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from recommendations.histories import NOTHING, History
-from recommendations.scripts import Command
+from recommendations.scripts import Command, Reply
 from recommendations.types import Candidate, LiveModel, Query, ServingParameters
 
-Reply = Any
 CANDIDATES: Final = 100  # proposed by one strategy at most where lists are merged
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from recommendations.packing import SCALE
-from recommendations.scripts import Command
-from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Strategy, Tables
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Anchors, Asked, Setting, Strategy, Tables
 from recommendations.types import Candidate, Query
 
 MAX_PARTS: Final = 8

@@ -8,8 +8,8 @@ from typing import ClassVar, Final
 from msgspec.structs import replace
 
 from recommendations.packing import SCALE, Repurchase, unpack_repurchase
-from recommendations.scripts import Command
-from recommendations.strategies.base import Anchors, Asked, Reply, Strategy
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Anchors, Asked, Strategy
 from recommendations.types import Candidate, Query, table_key
 
 REPURCHASES: Final = "repurchases"

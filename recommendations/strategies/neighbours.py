@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from recommendations.algorithms.scoring import Scored, best_first
-from recommendations.scripts import Command
+from recommendations.scripts import Command, Reply
 from recommendations.strategies.base import (
     CANDIDATES,
     Anchors,
     Asked,
-    Reply,
     Setting,
     Strategy,
     Tables,

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from catalog.types import newest_key
 from recommendations import scripts
 from recommendations.packing import SCALE
-from recommendations.scripts import Command
-from recommendations.strategies.base import Asked, Reply, Strategy
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Asked, Strategy
 from recommendations.types import Candidate
 
 LOOKED_AT: Final = 200  # items of the newest

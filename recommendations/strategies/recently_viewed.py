@@ -6,8 +6,8 @@ from typing import ClassVar, Final
 
 from catalog.types import ids_key
 from recommendations.packing import SCALE
-from recommendations.scripts import Command
-from recommendations.strategies.base import Anchors, Asked, Reply, Strategy, Tables, newest_first
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Anchors, Asked, Strategy, Tables, newest_first
 from recommendations.types import Candidate, Query
 
 KEPT: Final = 20

@@ -12,8 +12,8 @@ from catalog.types import ids_key
 from recommendations.algorithms.returning import with_returns
 from recommendations.algorithms.scoring import Scored
 from recommendations.packing import SCALE
-from recommendations.scripts import Command
-from recommendations.strategies.base import Anchors, Asked, Reply, Setting, Tables
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Anchors, Asked, Setting, Tables
 from recommendations.strategies.neighbours import RESEMBLES, HistoryLists, NeighbourLists
 from recommendations.types import Candidate, Query, ServingParameters
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from recommendations.packing import unpack
-from recommendations.scripts import Command
-from recommendations.strategies.base import Asked, Reply, Strategy, Tables
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Asked, Strategy, Tables
 from recommendations.types import LISTS, Candidate, table_key
 
 

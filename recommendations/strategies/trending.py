@@ -12,8 +12,8 @@ from events.types import trend_key, trending_key
 from recomengine.lib.naming import categories_key
 from recommendations import scripts
 from recommendations.packing import SCALE
-from recommendations.scripts import Command
-from recommendations.strategies.base import Asked, Reply, Setting, Strategy
+from recommendations.scripts import Command, Reply
+from recommendations.strategies.base import Asked, Setting, Strategy
 from recommendations.types import Candidate
 
 LOOKED_AT: Final = 200  # items of the shop's trend
