@@ -130,7 +130,8 @@ def test_events_that_come_between_the_file_and_the_drop_keep_the_partition(
 
     def late(tenant: TenantRef, row: Any) -> None:
         verify(tenant, row)
-        send(api_a, event(2, OLD))
+        if row.month == OLD:  # other months may have partitions too, and come first
+            send(api_a, event(2, OLD))
 
     monkeypatch.setattr(archive, "verify", late)
     assert archived(tenant_a, drop=True)[OLD].dropped is False
