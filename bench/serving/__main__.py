@@ -105,8 +105,8 @@ def main() -> None:
             profiling.profile(make)
             return
         if asked.soak:
-            changes = soak.Changes(tenant, asked.products, asked.k)
-            sys.exit(not soak.soak(make, asked.rate, asked.soak, changes))
+            beside = soak.changes(tenant, asked.products, asked.k)
+            sys.exit(not soak.soak(make, asked.rate, asked.soak, beside))
         print(BARS)
         print("two processes, 32 connections, as fast as they answer")
         fastest(make, asked.seconds, "recomengine.edge:application", "asgi", 2)
