@@ -22,7 +22,7 @@ import numpy as np
 from bench.harness import bench_tenants, serving
 from catalog import items as catalog
 from catalog.types import ItemIn
-from recommendations import training
+from recommendations.training import running
 from tenants.keys import KeySettings, create_key
 from tenants.models import Tenant
 from tenants.types import KeyType
@@ -70,7 +70,7 @@ def fill(tenant: Tenant, client: Client) -> None:
         catalog.write(tenant.ref, titles)
     for start in range(0, ITEMS, 20):
         client.send(*(view(f"past{n}", n + step) for n in range(start, start + 20) for step in range(4)))
-    training.train(tenant.ref)
+    running.train(tenant.ref)
 
 
 def loaded(port: int, key: str, stop: Flag, writes: bool) -> int:

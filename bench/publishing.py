@@ -21,7 +21,7 @@ import django
 django.setup()
 
 from recomengine.lib import redis  # noqa: E402
-from recommendations import modelstore, publishing, versions  # noqa: E402
+from recommendations.releases import modelstore, publishing, versions  # noqa: E402
 from recommendations.types import table_key  # noqa: E402
 from tenants.live import live_key  # noqa: E402
 from tenants.types import TenantRef  # noqa: E402

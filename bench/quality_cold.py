@@ -1,7 +1,7 @@
 """How many of the true neighbours of an item without a history its list of similar items holds.
 
 From the example shop's orders a sample of items is hidden, with all their order lines, and a model is built as a
-training builds it (`recommendations.building.build`) of the whole catalogue and the orders that are left. An item's
+training builds it (`training.building.build`) of the whole catalogue and the orders that are left. An item's
 true neighbours are the first `TRUE` of its bought-together list from all orders, hidden ones among them too, though
 nobody can find these; an item with a shorter list is not asked for. Recall is the share of them that are among the
 first 20 of `similar`, in the mean over hidden items. Folds hide a twentieth of the items at a time, so that the rest
@@ -19,10 +19,10 @@ from bench.figures import Figure
 from catalog.reading import ItemContent
 from events.reading import INTERACTIONS
 from recomengine.demo import gift_shop
-from recommendations import building
 from recommendations.algorithms import content
 from recommendations.algorithms.types import CatalogItem
 from recommendations.evaluation import bootstrap
+from recommendations.training import building
 
 TRUE: Final = 10
 SHOWN: Final = 20

@@ -18,10 +18,10 @@ from pyarrow import parquet
 
 from bench.figures import Figure
 from recomengine.demo import gift_shop
-from recommendations import logs, trials
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import Case
-from recommendations.offline import recommender
+from recommendations.logs import reading, trials
+from recommendations.training.offline import recommender
 
 Numbers = NDArray[Any]
 HELD_OUT: Final = 0.1
@@ -88,7 +88,7 @@ def cases(lines: pa.Table, numbers: dict[str, int], seed: int = 1) -> tuple[list
     return single, cart
 
 
-def training_log(lines: pa.Table, path: Path) -> logs.Log:
+def training_log(lines: pa.Table, path: Path) -> reading.Log:
     """Order lines as a log that `manage.py evaluate` reads."""
     columns = {
         "visitor_id": lines["invoice"],
@@ -99,7 +99,7 @@ def training_log(lines: pa.Table, path: Path) -> logs.Log:
         "quantity": lines["quantity"],
     }
     parquet.write_table(pa.table(columns), path)
-    return logs.read(path, path.parent)
+    return reading.read(path, path.parent)
 
 
 def _results(lines: pa.Table, held: NDArray[np.bool_]) -> dict[Question, Results]:

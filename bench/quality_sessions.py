@@ -18,13 +18,13 @@ from bench import divided, session_logs
 from bench.figures import Figure
 from bench.session_logs import NoData, SessionLog
 from bench.vstan import PUBLISHED, Vstan
-from recommendations import logs, trials
 from recommendations.evaluation import bootstrap
 from recommendations.evaluation.cases import novel_only
 from recommendations.evaluation.runner import Recommend, Results, evaluate
 from recommendations.evaluation.types import MEASURES, Case
-from recommendations.logs import Log
-from recommendations.offline import recommender
+from recommendations.logs import reading
+from recommendations.logs.reading import Log, trials
+from recommendations.training.offline import recommender
 
 K: Final = 20
 VALIDATION_CASES: Final = 600
@@ -44,7 +44,7 @@ def figures(data: Path, only: Sequence[SessionLog] = session_logs.LOGS) -> Itera
             except NoData as missing:
                 yield Figure(log.name, note=str(missing))
                 continue
-            yield from _of_log(log, logs.read(paths[0], Path(work)), paths[1])
+            yield from _of_log(log, reading.read(paths[0], Path(work)), paths[1])
 
 
 def _of_log(which: SessionLog, log: Log, test: Path) -> Iterator[Figure]:

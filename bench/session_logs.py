@@ -18,8 +18,8 @@ from pyarrow import parquet
 from bench import made_visits, power_law
 from bench.divided import split, split_histories, write
 from recomengine.demo import gift_shop
-from recommendations import logs
 from recommendations.algorithms.types import INTERACTIONS
+from recommendations.logs import reading
 
 Make = Callable[[Path, Path], tuple[Path, Path]]
 """The paths of a training log and a test set, from a directory of recordings and one to write to; raises NoData."""
@@ -59,7 +59,7 @@ def _events(name: str, columns: Mapping[str, str], types: Mapping[str, str]) -> 
         kinds = pa.array([types[kind] for kind in table["type"].to_pylist()])
         whole = work / "whole.parquet"
         parquet.write_table(table.set_column(table.column_names.index("type"), "type", kinds), whole)
-        return write(work, *split(logs.read(whole, work).interactions))
+        return write(work, *split(reading.read(whole, work).interactions))
 
     return make
 
@@ -87,7 +87,7 @@ def _customers(data: Path, work: Path) -> tuple[Path, Path]:
            "item_id": bought["StockCode"]}  # fmt: skip
     whole = work / "whole.parquet"
     parquet.write_table(pa.table(log), whole)
-    return write(work, *split(logs.read(whole, work).interactions))
+    return write(work, *split(reading.read(whole, work).interactions))
 
 
 def _orders() -> pa.Table:

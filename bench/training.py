@@ -7,7 +7,7 @@ the job computed on all cores together: it says what a quieter machine would tak
 `--directory`, and kept there.
 
 The jobs: `coview` and `baskets` over the log; `popular` as well; `content`, similar items of a catalogue of `--items`;
-`build`, the whole model (`recommendations.building.build`) of the log and a catalogue of all its items. `worst` is the
+`build`, the whole model (`training.building.build`) of the log and a catalogue of all its items. `worst` is the
 co-view job over a log to which one visitor adds a million events, every session the same item, and a thousand visitors
 one session each of ten thousand steps, half of them at one moment.
 """
@@ -61,7 +61,7 @@ def _build(log: Path, items: int, spill: Path) -> int:
 
     django.setup()
     from catalog.reading import ItemContent
-    from recommendations import building
+    from recommendations.training import building
 
     texts = [
         ItemContent(id=item.item, item_id=str(item.item), title=item.title, brand=item.brand,

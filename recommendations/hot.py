@@ -15,7 +15,7 @@ from recomengine.lib.seldom import Seldom
 from recommendations import configs, parsing
 from recommendations.catalogue_search import CatalogueSearch
 from recommendations.configs import Config
-from recommendations.live_models import LiveModels
+from recommendations.releases.live_models import LiveModels
 from recommendations.serving import answers, explaining, fallbacks, pages
 from recommendations.serving.fallbacks import Fallbacks
 from recommendations.serving.slates import Matching, Reads, Slate, slate

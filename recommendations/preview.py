@@ -7,8 +7,9 @@ from typing import Any
 
 from catalog import finding
 from recomengine.lib import redis
-from recommendations import configs, live_models
+from recommendations import configs
 from recommendations.configs import Config
+from recommendations.releases import live_models
 from recommendations.scripts import Command
 from recommendations.serving.prepared import Prepared, prepared
 from recommendations.serving.slates import Matching, Slate

@@ -17,12 +17,12 @@ from django.conf import settings
 
 from catalog import reading
 from catalog.reading import ItemContent
-from recommendations import versions
 from recommendations.algorithms import content
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import CatalogItem
 from recommendations.models import ModelRun
 from recommendations.packing import SCALE, pack
+from recommendations.releases import versions
 from tenants import tenancy
 from tenants.types import TenantRef
 

@@ -5,7 +5,8 @@ import structlog
 from catalog import cards
 from events import history, trending
 from experiments import running
-from recommendations import placements, publishing, queueing
+from recommendations import placements, queueing
+from recommendations.releases import publishing
 from tenants import live
 from tenants.types import TenantRef
 

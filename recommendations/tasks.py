@@ -9,8 +9,10 @@ from celery import shared_task
 from recomengine.lib import clock, partitions
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import connect
-from recommendations import modelstore, queueing, relating, restoring, scheduling, training
+from recommendations import queueing, relating, restoring
+from recommendations.releases import modelstore
 from recommendations.serving_log import SLATES
+from recommendations.training import running, scheduling
 from tenants import directory
 from tenants.types import TenantRef
 
@@ -27,7 +29,7 @@ def train(slug: str, *, by_clock: bool = False) -> None:
         log.info("training not due", tenant=slug)
         return
     try:
-        training.train(tenant, by_clock=by_clock)
+        running.train(tenant, by_clock=by_clock)
     except DomainError as error:
         if error.code != "training_in_progress":
             raise

@@ -19,7 +19,7 @@ STAGES: Final[Mapping[str, str]] = {
     "saving": "Keeping it",
     "publishing": "Publishing",
 }
-"""What a training does, in its order, with what people read (`recommendations.stages` does it)."""
+"""What a training does, in its order, with what people read (`recommendations.training.stages` does it)."""
 ATTEMPTS: Final = 3
 
 

@@ -145,5 +145,5 @@ LISTS: Final = "lists"  # the table whose keys are strategies instead of items
 
 
 def table_key(slug: str, version: str, table: str) -> str:
-    """The hash of one table of a model version (see `recommendations.versions`)."""
+    """The hash of one table of a model version (see `recommendations.releases.versions`)."""
     return naming.key(slug, "m", version, table)

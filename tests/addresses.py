@@ -14,9 +14,9 @@ from events.models import Erasure
 from recomengine.lib import clock
 from recomengine.lib.partitions import month_of
 from recomengine.lib.postgres import connect
-from recommendations import modelstore, versions
 from recommendations.models import ModelRun, ServedSlate
-from recommendations.modelstore import Model
+from recommendations.releases import modelstore, versions
+from recommendations.releases.modelstore import Model
 from recommendations.serving_log import SLATES
 from tenants import tenancy
 from tenants.models import ApiKey

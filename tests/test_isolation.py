@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from events import hot as events_hot
-from recommendations import training
+from recommendations.training import running
 from tenants import changing, schemas, tokens
 from tenants.models import Membership, Tenant, User
 from tenants.types import SCOPES, KeyType, Role, TenantRef
@@ -215,7 +215,7 @@ def test_a_token_of_nobody_is_no_entry(edge: Any, tenant_a: TenantRef, call: Cal
 
 def test_another_shops_model_recommends_nothing_of_this_one(shop_a: Api, api_b: Api, tenant_a: TenantRef) -> None:
     shop_a.post("events/batch", {"events": [EVENT | {"visitor_id": f"v{n}"} for n in range(3)]})
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     shown = shop_a.get("recommendations", {"placement": "home"}).json["items"]
     assert MARK in {item["item_id"] for item in shown}
     answer = api_b.get("recommendations", {"placement": "home", "visitor_id": MARK})

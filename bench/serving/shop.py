@@ -12,8 +12,9 @@ from events.types import HISTORY_KEPT, visitor_key
 from experiments import running
 from experiments.models import Experiment
 from recomengine.lib import clock, redis
-from recommendations import placements, publishing, versions
+from recommendations import placements
 from recommendations.models import Placement, Rule
+from recommendations.releases import publishing, versions
 from tenants import tenancy
 from tenants.types import TenantRef
 

@@ -15,8 +15,9 @@ from bench.publishing import model
 from bench.serving import load, shop
 from catalog import cards
 from catalog.models import Item
-from recommendations import placements, publishing, versions
+from recommendations import placements
 from recommendations.models import Rule
+from recommendations.releases import publishing, versions
 from tenants import tenancy
 from tenants.types import TenantRef
 

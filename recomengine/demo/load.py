@@ -18,7 +18,7 @@ from recomengine.demo import gift_shop, home_goods
 from recomengine.demo.shops import GIFT_SHOP, HOME_GOODS
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect
-from recommendations import training
+from recommendations.training import running
 from tenants import live
 from tenants.types import TenantRef
 
@@ -47,7 +47,7 @@ def load(tenant: TenantRef, progress: Progress) -> None:
     source = SOURCES[tenant.slug]
     load_items(tenant, source.items(now), progress)
     load_events(tenant, source.events(now), now, progress)
-    training.train(tenant, lambda doing: progress(f"{tenant.slug}: training, {doing}"))
+    running.train(tenant, lambda doing: progress(f"{tenant.slug}: training, {doing}"))
     history.rebuild(tenant)
     trending.rebuild(tenant)
     live.mark_whole(tenant.slug)

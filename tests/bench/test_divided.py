@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.divided import sessions_of, split, split_histories, visits_of, write
-from recommendations import logs
 from recommendations.algorithms.types import INTERACTIONS
+from recommendations.logs import reading
 from tests.recommendations.algorithms.tables import Row, event, interactions, visit
 
 
@@ -50,6 +50,6 @@ def test_what_is_written_is_read_as_it_was(tmp_path: Path) -> None:
     log = log_of([step for n in range(20) for step in visit(f"v{n:02}", n, n + 1, day=n)])
     training, test = split(log)
     train_path, test_path = write(tmp_path, training, test)
-    read = logs.read(train_path, tmp_path)
+    read = reading.read(train_path, tmp_path)
     assert len(visits_of(read.interactions).starts) == len(visits_of(training).starts) == 18
     assert [len(case.prefix) for case in read.cases(test_path)] == [1, 1]

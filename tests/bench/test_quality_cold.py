@@ -6,7 +6,7 @@ from bench import quality_cold
 from bench.quality_cold import SHOWN, TRUE, recalls, samples, without
 from catalog.reading import ItemContent
 from events.reading import INTERACTIONS
-from recommendations import building
+from recommendations.training import building
 
 MANY = {f"i{n}": [f"n{m}" for m in range(TRUE)] for n in range(200)}
 

@@ -19,8 +19,9 @@ from catalog.types import ItemIn
 from events import ingest, projections, store
 from recomengine.lib import clock, redis
 from recomengine.lib.postgres import connect
-from recommendations import packing, versions
+from recommendations import packing
 from recommendations.models import ModelRun
+from recommendations.releases import versions
 from tenants import tenancy
 from tenants.models import Membership, Tenant, User
 from tenants.types import Role, TenantRef

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from recomengine.lib import clock
-from recommendations import queueing, reports, settings_in_words
+from recommendations import queueing, reports
+from recommendations.dashboard import settings_in_words
 from recommendations.models import ModelRun
 from tenants import tenancy
 from tenants.models import AuditEntry
@@ -265,11 +266,11 @@ def test_what_is_not_kept_any_more_is_not_published(eva: Client, tenant_a: Tenan
 
 @pytest.mark.slow
 def test_an_editor_goes_back_and_forth(eva: Client, shop: TenantRef, api_a: Api) -> None:
-    from recommendations import training
+    from recommendations.training import running
 
     with tenancy.use(shop):
         ModelRun.objects.all().delete()
-    first, second = (training.train(shop, force=True).version for _ in range(2))
+    first, second = (running.train(shop, force=True).version for _ in range(2))
     assert "Roll back" in text(eva, f"/models/{second}/")
     assert "trainings by the clock publish nothing" in text(eva, f"/models/{second}/roll-back/")
     assert "is live again" in eva.post(f"/models/{second}/roll-back/", follow=True).content.decode()

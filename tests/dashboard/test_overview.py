@@ -14,7 +14,7 @@ from catalog import counts as catalogue
 from catalog import items
 from events import activity, counts, of_items
 from recomengine.lib import clock
-from recommendations.training import train
+from recommendations.training.running import train
 from tenants.models import Tenant
 from tenants.types import TenantRef
 from tests.dashboard.conftest import CATALOGUE, ago, happened

@@ -7,9 +7,9 @@ from django.test import Client
 
 from experiments import editing
 from recommendations import placement_editing
+from recommendations.dashboard.placement_forms import moved
 from recommendations.models import Placement
 from recommendations.placement_editing import check_experiment
-from recommendations.placement_forms import moved
 from tenants import tenancy
 from tenants.models import AuditEntry
 from tenants.types import PLATFORM, TenantRef

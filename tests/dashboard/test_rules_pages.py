@@ -11,8 +11,9 @@ from django.test import Client
 from hypothesis import given
 
 from catalog.filters import every, parse
-from recommendations import filter_rows, preview, rule_editing
-from recommendations.filter_rows import Row, Rows
+from recommendations import preview, rule_editing
+from recommendations.dashboard import filter_rows
+from recommendations.dashboard.filter_rows import Row, Rows
 from recommendations.models import Rule
 from recommendations.types import Query
 from tenants import tenancy

@@ -10,8 +10,10 @@ from events import history, trending
 from events.types import visitor_key
 from recomengine.demo import load
 from recomengine.lib import clock, redis
-from recommendations import publishing, restoring, training
+from recommendations import restoring
 from recommendations.models import ModelRun
+from recommendations.releases import publishing
+from recommendations.training import running
 from tenants import schemas, tenancy
 from tenants.models import Tenant
 from tenants.provisioning import create_tenant
@@ -29,7 +31,7 @@ def gift_shop(tenants: Any) -> Iterator[TenantRef]:
     now = clock.now()
     load.load_items(tenant, SOURCE.items(now), print)
     load.load_events(tenant, SOURCE.events(now), now, print)
-    training.train(tenant)
+    running.train(tenant)
     history.rebuild(tenant)
     trending.rebuild(tenant)
     yield tenant

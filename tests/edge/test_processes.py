@@ -23,7 +23,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from recomengine.lib.asgi import MAX_BODY
-from recommendations import training
+from recommendations.training import running
 from tenants import keys, live
 from tenants.models import Tenant
 from tenants.types import TenantRef
@@ -79,7 +79,7 @@ def eventually(look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 
 @contextmanager
-def running(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def started(*command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process group of its own, ended with all its children."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command], env=environment, cwd=settings.BASE_DIR, start_new_session=True
@@ -114,7 +114,7 @@ def serving(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--interface", "asgi", "--port", str(port), "--workers", "2", "--no-ws", "--workers-kill-timeout", "10"]
-    with running("granian", *options, application, environment=environment) as process:
+    with started("granian", *options, application, environment=environment) as process:
         eventually(lambda: process.poll() is not None or answers(port))
         yield port, process
 
@@ -174,7 +174,7 @@ def test_an_item_that_may_not_be_shown_is_gone_from_every_worker_within_a_second
         api = Http(port, new_key(tenant_a))
         api.post("catalog/items/batch", {"items": [{"item_id": name, "title": name} for name in names]})
         api.post("events/batch", {"events": [{"type": "view", "visitor_id": "v", "item_id": name} for name in names]})
-        training.train(tenant_a)
+        running.train(tenant_a)
 
         def shown() -> set[str]:
             answers = [api.get("recommendations", strategy="popular").json["items"] for _ in range(20)]

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from pyarrow import parquet
 
-from recommendations import building, training
+from recommendations.training import building, running
 from tenants.types import TenantRef
 from tests.api import Api
 
@@ -108,7 +108,7 @@ def filled(api_a: Api, tenant_a: TenantRef) -> Api:
 @pytest.fixture
 def shop(filled: Api, tenant_a: TenantRef, quick_training: None) -> Api:
     """The tiny shop, trained."""
-    training.train(tenant_a)
+    running.train(tenant_a)
     notice(filled)
     return filled
 

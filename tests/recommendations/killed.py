@@ -12,7 +12,8 @@ import django
 def main(slug: str, stage: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recomengine.settings")
     django.setup()
-    from recommendations import releasing, stages, training
+    from recommendations.releases import releasing
+    from recommendations.training import running, stages
     from tenants import directory
 
     def killed(*arguments: Any, **_: Any) -> None:
@@ -27,7 +28,7 @@ def main(slug: str, stage: str) -> None:
     else:
         do = stages.STAGES[stage]
         stages.STAGES[stage] = killed  # type: ignore[index]
-    training.train(directory.get(slug))
+    running.train(directory.get(slug))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from recommendations import logs
-from recommendations.logs import Log
+from recommendations.logs import reading
+from recommendations.logs.reading import Log
 
 
 def written(path: Path, columns: dict[str, Any]) -> Path:
@@ -33,4 +33,4 @@ def log_of(path: Path) -> Log:
     """The log in a file, with what is written of it beside the file."""
     folder = path.with_name(f"{path.name}.kept")
     folder.mkdir(parents=True, exist_ok=True)
-    return logs.read(path, folder)
+    return reading.read(path, folder)

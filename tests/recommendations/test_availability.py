@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recomengine.lib import clock
-from recommendations import training
+from recommendations.training import running
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.recommendations.conftest import ids, notice, slate, visit
@@ -131,7 +131,7 @@ def variants(filled: Api, tenant_a: TenantRef, quick_training: None) -> Api:
     )
     visits = [visit(f"g{n}", "mug", f"cup-{size}", "pot", days=30 + n) for n, size in enumerate("smlsml")]
     filled.post("events/batch", {"events": [event for events in visits for event in events]})
-    training.train(tenant_a)
+    running.train(tenant_a)
     notice(filled)
     return filled
 

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from catalog.reading import ItemContent
 from events.reading import INTERACTIONS
-from recommendations import building
+from recommendations.training import building
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ITEMS = [ItemContent(n, f"item-{n}", f"Mug number{n}", "Acme", ("Kitchen > Mugs",), "") for n in range(1, 7)]

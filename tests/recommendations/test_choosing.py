@@ -8,12 +8,12 @@ from dataclasses import replace
 import ibis
 import pytest
 
-from recommendations import choosing
 from recommendations.algorithms import baskets
 from recommendations.algorithms.coview import BROWSING
 from recommendations.algorithms.engine import open_engine
-from recommendations.choosing import Choice, Run
 from recommendations.evaluation.types import ENOUGH_UNITS
+from recommendations.training import choosing
+from recommendations.training.choosing import Choice, Run
 from recommendations.types import ServingParameters
 from tests.recommendations.algorithms.tables import Row, event, interactions, visit
 

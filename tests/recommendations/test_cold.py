@@ -10,8 +10,10 @@ from kombu.exceptions import OperationalError
 from catalog import items
 from catalog.types import ItemIn
 from recomengine.lib import naming, redis
-from recommendations import queueing, relating, tasks, training, versions
+from recommendations import queueing, relating, tasks
 from recommendations.placements import BUILT_IN
+from recommendations.releases import versions
+from recommendations.training import running
 from recommendations.types import table_key
 from tenants.types import TenantRef
 from tests.api import Api
@@ -118,7 +120,7 @@ def test_what_came_during_a_training_is_related_after_it(
 
     with monkeypatch.context() as patched:
         patched.setattr(versions, "flip", upload_and_flip)
-        training.train(tenant_a)
+        running.train(tenant_a)
     notice(filled)
     assert alike(filled, "bowl") == []
     assert worker.work() == RELATE
@@ -156,7 +158,7 @@ def test_a_new_shop_with_a_catalogue_shows_content_and_what_is_new(
 ) -> None:
     put(api_a, *[BOWL | {"item_id": f"b{n}"} for n in range(12)])
     if is_trained:
-        training.train(tenant_a)
+        running.train(tenant_a)
     notice(api_a)
     for key in BUILT_IN:
         for params in (

@@ -11,8 +11,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from recomengine.lib import redis
-from recommendations import building, modelstore, restoring, training, versions
+from recommendations import restoring
 from recommendations.models import ModelRun
+from recommendations.releases import modelstore, versions
+from recommendations.training import building, running
 from tenants.models import AuditEntry
 from tenants.types import TenantRef
 from tests.api import Api
@@ -48,7 +50,7 @@ def shown(api: Api, version: str) -> Any:
 
 
 def test_a_model_is_measured_on_what_its_twin_has_not_seen(busy: Api, tenant_a: TenantRef) -> None:
-    run = shown(busy, training.train(tenant_a).version)
+    run = shown(busy, running.train(tenant_a).version)
     found = {each["strategy"]: each for each in run["quality"] if each["asked"] == "visits"}
     assert run["data_from"] < run["split_at"] < run["data_to"]
     assert found["session"]["units"] >= 50
@@ -56,7 +58,7 @@ def test_a_model_is_measured_on_what_its_twin_has_not_seen(busy: Api, tenant_a: 
     assert (run["decision"]["publish"], run["decision"]["code"]) == (True, "first_model")
     assert run["parameters"]["chosen"]["coview"]
     assert run["published_at"] is not None
-    again = shown(busy, training.train(tenant_a).version)
+    again = shown(busy, running.train(tenant_a).version)
     assert (again["decision"]["code"], again["decision"]["live"]) == ("as_good", run["version"])
     twin = modelstore.load_twin(tenant_a, again["version"])
     assert twin is not None
@@ -66,23 +68,23 @@ def test_a_model_is_measured_on_what_its_twin_has_not_seen(busy: Api, tenant_a: 
 def test_a_worse_model_is_held_back_and_the_reason_is_shown(
     busy: Api, tenant_a: TenantRef, spoil: Callable[[], None]
 ) -> None:
-    good = training.train(tenant_a).version
+    good = running.train(tenant_a).version
     spoil()
-    run = shown(busy, training.train(tenant_a).version)
+    run = shown(busy, running.train(tenant_a).version)
     assert (run["status"], run["decision"]["code"], run["decision"]["publish"]) == ("held_back", "worse", False)
     assert run["decision"]["text"].startswith("Not published")
     assert served(busy) == good
     assert not any(run["version"].encode() in name for name in redis.client().keys("*"))
-    assert training.train(tenant_a, force=True).status == Status.PUBLISHED
+    assert running.train(tenant_a, force=True).status == Status.PUBLISHED
 
 
 def test_a_held_back_model_is_published_by_hand_and_taken_back(
     busy: Api, tenant_a: TenantRef, spoil: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = training.train(tenant_a).version
+    good = running.train(tenant_a).version
     with monkeypatch.context():
         spoil()
-        bad = training.train(tenant_a).version
+        bad = running.train(tenant_a).version
     assert busy.post(f"models/{good}/publish").json["code"] == "conflict"  # it is live
     assert busy.post(f"models/{bad}/publish").json["status"] == "published"
     assert served(busy) == bad
@@ -101,21 +103,21 @@ def test_a_held_back_model_is_published_by_hand_and_taken_back(
 
 
 def test_after_going_back_the_clock_publishes_nothing_until_a_person_does(busy: Api, tenant_a: TenantRef) -> None:
-    first, second = (training.train(tenant_a).version for _ in range(2))
+    first, second = (running.train(tenant_a).version for _ in range(2))
     call_command("rollback", tenant_a.slug, verbosity=0)
     assert served(busy) == first
-    run = training.train(tenant_a, by_clock=True)
+    run = running.train(tenant_a, by_clock=True)
     assert (run.status, run.decision["code"]) == (Status.HELD_BACK, "pinned")
     assert first in run.decision["text"]
     assert served(busy) == first
-    third = training.train(tenant_a)
+    third = running.train(tenant_a)
     assert (third.status, served(busy)) == (Status.PUBLISHED, third.version)
-    assert training.train(tenant_a, by_clock=True).status == Status.PUBLISHED
+    assert running.train(tenant_a, by_clock=True).status == Status.PUBLISHED
     assert busy.post(f"models/{second}/publish").status == 409  # its tables went when newer ones came
 
 
 def test_a_version_gone_back_to_is_restored_after_a_loss(busy: Api, tenant_a: TenantRef) -> None:
-    first, _ = (training.train(tenant_a).version for _ in range(2))
+    first, _ = (running.train(tenant_a).version for _ in range(2))
     call_command("rollback", tenant_a.slug, verbosity=0)
     before = ids(slate(busy, strategy="also_viewed", item_id="g3-1"))
     redis.client().flushdb()
@@ -127,7 +129,7 @@ def test_a_version_gone_back_to_is_restored_after_a_loss(busy: Api, tenant_a: Te
 def test_what_is_changed_by_hand_during_a_training_stays(
     busy: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = (training.train(tenant_a).version for _ in range(2))
+    first, second = (running.train(tenant_a).version for _ in range(2))
     write = versions.write_table
 
     def go_back() -> None:
@@ -141,23 +143,23 @@ def test_what_is_changed_by_hand_during_a_training_stays(
         return write(tenant, version, *rest)
 
     monkeypatch.setattr(versions, "write_table", meanwhile)
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.status, run.decision["code"]) == (Status.HELD_BACK, "live_changed")
     assert served(busy) == first
 
 
 def test_a_live_version_without_its_twin_is_compared_by_its_record(busy: Api, tenant_a: TenantRef) -> None:
-    first = training.train(tenant_a).version
+    first = running.train(tenant_a).version
     Path(modelstore.folder(tenant_a, first).path, "twin-coview.parquet").unlink()
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.status, run.decision["live"]) == (Status.PUBLISHED, first)
     assert set(run.decision["differences"]) == {"hit_rate", "mrr", "ndcg", "recall"}
 
 
 def test_the_store_may_be_anywhere_that_fsspec_reaches(busy: Api, tenant_a: TenantRef, settings: Any) -> None:
     settings.MODEL_STORE = "memory://models"
-    first = training.train(tenant_a).version
-    assert training.train(tenant_a).decision["code"] == "as_good"
+    first = running.train(tenant_a).version
+    assert running.train(tenant_a).decision["code"] == "as_good"
     call_command("rollback", tenant_a.slug, verbosity=0)
     assert served(busy) == first
     modelstore.remove(tenant_a)

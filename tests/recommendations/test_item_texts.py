@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from recomengine.lib.errors import DomainError
-from recommendations import item_texts
 from recommendations.algorithms.types import CatalogItem
+from recommendations.logs import item_texts
 from tests.recommendations.logs import written
 
 MUG = CatalogItem(5, "Blue mug", "Acme", ("Kitchen > Mugs", "Gifts"), "clay")

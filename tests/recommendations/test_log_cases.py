@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from recomengine.lib.errors import DomainError
-from recommendations.logs import Log
+from recommendations.logs.reading import Log
 from tests.recommendations.logs import asked, log_of, of_sessions, written
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from recomengine.lib.errors import DomainError
-from recommendations import building, log_columns
 from recommendations.algorithms.types import INTERACTIONS
-from recommendations.logs import Log
+from recommendations.logs.reading import Log
+from recommendations.training import building
 from tests.recommendations.logs import log_of, of_sessions, written
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -270,7 +270,7 @@ def test_a_log_is_the_same_in_however_many_parts_it_is_read(
     whole = log_of(tmp_path / "log")
     at_once = rows(whole)
     for size in (1, 3):
-        monkeypatch.setattr(log_columns, "_PART", size)
+        monkeypatch.setattr("recommendations.logs.columns._PART", size)
         parts = log_of(tmp_path / "log")
         assert (rows(parts), parts.items, parts.types) == (at_once, whole.items, whole.types)
         assert parts.counts.tolist() == whole.counts.tolist()
@@ -278,7 +278,7 @@ def test_a_log_is_the_same_in_however_many_parts_it_is_read(
 
 
 def test_times_of_several_parts_lie_near_each_other_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_columns, "_PART", 1)
+    monkeypatch.setattr("recommendations.logs.columns._PART", 1)
     columns = events(occurred_at=[NOON, NOON.replace(year=2099), NOON])
     parquet.write_table(pa.table(columns), tmp_path / "log", row_group_size=1)
     assert "more than 50 years apart" in refused(tmp_path / "log")

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 
 from recommendations.algorithms.types import NEIGHBOURS, RANKING
-from recommendations.modelstore import SCHEMA
-from recommendations.offline import packed_neighbours, packed_ranking, recommender
-from recommendations.packed_tables import MemoryTables, in_memory, packed_lists
 from recommendations.packing import SCALE, unpack
+from recommendations.releases.modelstore import SCHEMA
+from recommendations.releases.packed_tables import MemoryTables, in_memory, packed_lists
+from recommendations.training.offline import packed_neighbours, packed_ranking, recommender
 from recommendations.types import LISTS
 
 Row = tuple[int, int, float]  # item, neighbour, score

@@ -8,7 +8,9 @@ from celery import current_app
 
 from catalog import cards
 from recomengine.lib import redis
-from recommendations import modelstore, restoring, tasks, training, versions
+from recommendations import restoring, tasks
+from recommendations.releases import modelstore, versions
+from recommendations.training import running
 from tenants import changing
 from tenants.models import Tenant
 from tenants.types import TenantRef
@@ -91,7 +93,7 @@ def test_a_training_right_after_a_flush_hides_no_loss(whole: Api, tenant_a: Tena
     """The new model's pointer stands, but items, histories and placements are gone."""
     tasks.restore_missing()
     redis.client().flushdb()
-    training.train(tenant_a)
+    running.train(tenant_a)
     assert restoring.is_needed(tenant_a)
     tasks.restore_missing()
     restored = answers(whole)
@@ -102,7 +104,7 @@ def test_a_training_right_after_a_flush_hides_no_loss(whole: Api, tenant_a: Tena
 def test_a_flush_in_the_middle_of_publishing_hides_no_loss(
     whole: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training.train(tenant_a)
+    running.train(tenant_a)
     tasks.restore_missing()
     before = answers(whole)
     write_table = versions.write_table
@@ -114,7 +116,7 @@ def test_a_flush_in_the_middle_of_publishing_hides_no_loss(
 
     with monkeypatch.context() as patched:
         patched.setattr(versions, "write_table", lose_then_write)
-        version = training.train(tenant_a).version
+        version = running.train(tenant_a).version
     tasks.restore_missing()
     assert answers(whole) == [answer | {"model_version": version} for answer in before]
 
@@ -200,7 +202,7 @@ def test_what_a_failed_training_wrote_goes_by_itself(
     with monkeypatch.context() as patched:
         patched.setattr(versions, "flip", broken_off)
         with pytest.raises(SystemError):
-            training.train(tenant_a)
+            running.train(tenant_a)
     for name in redis.client().keys(f"{{{tenant_a.slug}}}:m:*"):
         forever = redis.client().ttl(name) == -1
         assert forever == (live in name.decode())

@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 
 from recomengine.lib import clock
 from recomengine.lib.postgres import held
-from recommendations import scheduling, tasks, training, trainings
+from recommendations import tasks, trainings
 from recommendations.models import ModelRun
+from recommendations.training import running, scheduling
 from tenants import tenancy
 from tenants.models import AuditEntry, Tenant
 from tenants.types import TenantRef
@@ -179,7 +180,7 @@ def test_a_run_that_nobody_works_on_is_gone_on_with_at_once(api_a: Api, tenant_a
 def test_what_ends_its_process_each_time_waits_even_if_the_queue_brings_it_again(
     api_a: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("it was tried again"))
+    monkeypatch.setattr(running, "train", lambda *_, **__: pytest.fail("it was tried again"))
     ran(tenant_a, Status.RUNNING, attempts=trainings.ATTEMPTS, finished_at=None)
     tasks.train("shop-a")
     tasks.train("shop-a", by_clock=True)

@@ -16,10 +16,12 @@ from catalog.reading import contents, count
 from events import reading
 from recomengine.lib import clock, naming, redis
 from recomengine.lib.errors import DomainError
-from recommendations import building, modelstore, publishing, runs, stages, tasks, training, trainings, versions
+from recommendations import runs, tasks, trainings
 from recommendations.models import ModelRun
-from recommendations.modelstore import Model
-from recommendations.stages import STAGES
+from recommendations.releases import modelstore, publishing, versions
+from recommendations.releases.modelstore import Model
+from recommendations.training import building, running, stages
+from recommendations.training.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
@@ -71,7 +73,7 @@ def test_a_run_says_what_it_read_and_built(shop: Api) -> None:
 
 def test_events_of_items_that_nobody_has_are_counted(filled: Api, tenant_a: TenantRef) -> None:
     send(filled, *[VIEW | {"item_id": "unknown", "visitor_id": f"v{n}"} for n in range(3)])
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert run.report["events_of_unknown_items"] == 3
     notice(filled)
     assert "unknown" not in ids(slate(filled, strategy="popular", limit=50))
@@ -84,7 +86,7 @@ def test_a_shop_with_little_to_learn_from_trains_all_the_same(api_a: Api, tenant
         api_a.post("catalog/items/batch", {"items": ITEMS})
     if what == "events":
         api_a.post("events/batch", {"events": EVENTS})
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     notice(api_a)
     answer = slate(api_a, placement="pdp", item_id="mug")
     assert (run.status, answer["model_version"]) == (Status.PUBLISHED, run.version)
@@ -100,7 +102,7 @@ def test_a_shop_with_little_to_learn_from_trains_all_the_same(api_a: Api, tenant
 def test_a_new_version_is_served_within_a_second(shop: Api, tenant_a: TenantRef) -> None:
     before = slate(shop)["model_version"]
     send(shop, *[VIEW | {"visitor_id": f"n{n}", "item_id": "rug"} for n in range(30)])
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     began = time.monotonic()
     while (answer := slate(shop, strategy="popular"))["model_version"] == before:
         assert "rug" not in ids(answer)
@@ -113,7 +115,7 @@ def test_a_new_version_is_served_within_a_second(shop: Api, tenant_a: TenantRef)
 
 def test_the_old_version_outlives_requests_under_way_and_then_goes(shop: Api, tenant_a: TenantRef) -> None:
     old = slate(shop)["model_version"]
-    new = training.train(tenant_a).version
+    new = running.train(tenant_a).version
     left = tables_in_redis(tenant_a)
     assert {name.split(":")[0] for name in left} == {old, new}
     for name, seconds in left.items():
@@ -126,19 +128,19 @@ def test_the_old_version_outlives_requests_under_way_and_then_goes(shop: Api, te
 
 def test_what_was_superseded_a_while_ago_is_freed_at_the_next_release(shop: Api, tenant_a: TenantRef) -> None:
     """Redis may not come to a key that has ended for hours, among those of millions of visitors."""
-    first, second = slate(shop)["model_version"], training.train(tenant_a).version
+    first, second = slate(shop)["model_version"], running.train(tenant_a).version
     with tenancy.use(tenant_a):
         for version, times in ((first, 3), (second, 2)):
             published_at = clock.now() - times * versions.SUPERSEDED_KEPT
             ModelRun.objects.filter(version=version).update(published_at=published_at)
-    third = training.train(tenant_a).version
+    third = running.train(tenant_a).version
     assert {name.split(":")[0] for name in tables_in_redis(tenant_a)} == {second, third}
     assert first not in {second, third}
 
 
 def test_versions_are_kept_on_disk_for_a_while(shop: Api, tenant_a: TenantRef, settings: Any) -> None:
     for _ in range(modelstore.KEPT + 1):
-        last = training.train(tenant_a).version
+        last = running.train(tenant_a).version
     kept = sorted(path.name for path in Path(settings.MODEL_STORE, tenant_a.slug).iterdir())
     assert len(kept) == modelstore.KEPT
     assert kept[-1] == last
@@ -172,7 +174,7 @@ def test_a_failed_run_says_why_and_leaves_the_live_version(
     with monkeypatch.context() as patched:
         patched.setattr(*BREAKABLE[stage], fail)
         with pytest.raises(Broken):
-            training.train(tenant_a)
+            running.train(tenant_a)
     notice(shop)
     after = slate(shop, item_id="mug", placement="pdp")
     assert lasting(after) == lasting(before)
@@ -181,7 +183,7 @@ def test_a_failed_run_says_why_and_leaves_the_live_version(
     assert failed["finished_at"] is not None
     assert (published["status"], published["version"]) == ("published", before["model_version"])
     assert not publishing.is_lost(tenant_a)
-    assert training.train(tenant_a).status == Status.PUBLISHED
+    assert running.train(tenant_a).status == Status.PUBLISHED
 
 
 def test_a_failure_does_not_leave_the_tenant_in_use(
@@ -189,14 +191,14 @@ def test_a_failure_does_not_leave_the_tenant_in_use(
 ) -> None:
     monkeypatch.setattr(building, "build", fail)
     with pytest.raises(Broken):
-        training.train(tenant_a)
+        running.train(tenant_a)
     assert connection.schema_name == "public"
 
 
 def test_what_a_killed_training_left_is_marked_by_the_next(shop: Api, tenant_a: TenantRef) -> None:
     with tenancy.use(tenant_a):
         ModelRun.objects.create(version="killed", stage="building")
-    training.train(tenant_a)
+    running.train(tenant_a)
     killed = next(run for run in listed(shop) if run["version"] == "killed")
     assert (killed["status"], bool(killed["error"]), bool(killed["finished_at"])) == ("failed", True, True)
 
@@ -218,7 +220,7 @@ def test_a_second_training_is_refused_while_one_is_under_way(
 
     def train_first() -> str:
         try:
-            return training.train(tenant_a).status
+            return running.train(tenant_a).status
         finally:
             connection.close()
 
@@ -228,15 +230,15 @@ def test_a_second_training_is_refused_while_one_is_under_way(
         assert under_way.wait(30)
         patched.setattr(building, "build", build)
         with pytest.raises(DomainError) as refused:
-            training.train(tenant_a)
+            running.train(tenant_a)
         assert (refused.value.code, refused.value.status) == ("training_in_progress", 409)
         tasks.train(tenant_a.slug)  # the task leaves the one under way alone
-        assert training.train(tenant_b).status == Status.PUBLISHED  # another shop is another matter
-        [running] = listed(filled)
-        assert (running["status"], running["stage"]) == ("running", "building")
+        assert running.train(tenant_b).status == Status.PUBLISHED  # another shop is another matter
+        [under_way_now] = listed(filled)
+        assert (under_way_now["status"], under_way_now["stage"]) == ("running", "building")
         go_on.set()
         assert first.result(30) == Status.PUBLISHED
-    assert training.train(tenant_a).status == Status.PUBLISHED
+    assert running.train(tenant_a).status == Status.PUBLISHED
 
 
 @pytest.mark.usefixtures("quick_training")
@@ -247,8 +249,8 @@ def test_a_training_that_failed_holds_nobody_up(
         patched.setattr(building, "build", fail)
         for _ in range(3):
             with pytest.raises(Broken):
-                training.train(tenant_a)
-    assert training.train(tenant_a).status == Status.PUBLISHED
+                running.train(tenant_a)
+    assert running.train(tenant_a).status == Status.PUBLISHED
 
 
 # --- Who trains when ------------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ from django.db import InterfaceError, OperationalError, connection
 
 from recomengine.lib import naming, postgres, redis
 from recomengine.lib.errors import DomainError
-from recommendations import building, modelstore, publishing, training, trainings, versions, workdir
+from recommendations import trainings
 from recommendations.models import ModelRun
-from recommendations.stages import STAGES
+from recommendations.releases import modelstore, publishing, versions
+from recommendations.training import building, running, workdir
+from recommendations.training.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
@@ -55,7 +57,7 @@ def runs(tenant: TenantRef) -> list[ModelRun]:
 @pytest.fixture
 def twinned(busy: Api, tenant_a: TenantRef) -> Api:
     """The shop of many visits, trained: a tenth of them is held out, so that its models have twins."""
-    assert training.train(tenant_a).split_at is not None
+    assert running.train(tenant_a).split_at is not None
     return busy
 
 
@@ -72,7 +74,7 @@ def test_a_killed_training_changes_nothing_and_is_gone_on_with(twinned: Api, ten
     assert killed.status == Status.RUNNING
     complete = [name for name in STAGES if workdir.of(tenant_a, killed.version).has(name)]
     assert complete == list(STAGES)[: list(STAGES).index(stage) if stage in STAGES else None]
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert run.status == Status.PUBLISHED
     assert (run.version == killed.version) == (stage != "reading")  # nothing to go on with
     assert run.quality
@@ -99,11 +101,11 @@ def test_a_training_that_fails_keeps_what_it_found_out(
     with monkeypatch.context() as patched:
         patched.setattr(*BREAKABLE[stage], broken_off)
         with pytest.raises(SystemError):
-            training.train(tenant_a)
+            running.train(tenant_a)
     failed = runs(tenant_a)[-1]
     assert (failed.status, failed.stage, failed.error) == (Status.FAILED, stage, "SystemError: broken off")
     assert answers(twinned, "g3-1") == before
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.version, run.attempts, run.status) == (failed.version, 2, Status.PUBLISHED)
     assert (run.split_at, run.parameters) == (failed.split_at, failed.parameters)
     assert run.decision["code"] == "as_good"
@@ -115,10 +117,10 @@ def test_what_was_read_too_long_ago_is_read_again(
     with monkeypatch.context() as patched:
         patched.setattr(building, "build", broken_off)
         with pytest.raises(SystemError):
-            training.train(tenant_a)
+            running.train(tenant_a)
     with tenancy.use(tenant_a):
         ModelRun.objects.filter(status=Status.FAILED).update(started_at="2026-01-01T00:00Z")
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.attempts, run.status) == (1, Status.PUBLISHED)
     assert [each.status for each in runs(tenant_a)] == [Status.SUPERSEDED, Status.FAILED, Status.PUBLISHED]
 
@@ -129,7 +131,7 @@ def test_what_fails_again_and_again_begins_anew(
     monkeypatch.setattr(building, "build", broken_off)
     for _ in range(trainings.ATTEMPTS + 1):
         with pytest.raises(SystemError):
-            training.train(tenant_a)
+            running.train(tenant_a)
     assert [each.attempts for each in runs(tenant_a)] == [1, trainings.ATTEMPTS, 1]
 
 
@@ -160,14 +162,14 @@ def test_redis_is_full(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.Monke
     with monkeypatch.context() as patched:
         patched.setattr(versions, "write_table", write_full)
         with pytest.raises(publishing.RedisFull):
-            training.train(tenant_a)
+            running.train(tenant_a)
     failed = runs(tenant_a)[-1]
     assert (failed.status, failed.stage) == (Status.FAILED, "publishing")
     assert failed.error.startswith("Redis is full")
     assert not redis.client().keys(naming.key(tenant_a.slug, "m", failed.version, "*"))
     assert answers(shop) == before
     monkeypatch.setattr(building, "build", broken_off)  # it is not built again
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.version, run.status, run.attempts) == (failed.version, Status.PUBLISHED, 2)
 
 
@@ -180,12 +182,12 @@ def test_the_disk_of_the_work_is_full(shop: Api, tenant_a: TenantRef, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(workdir.parquet, "write_table", no_room)
         with pytest.raises(OSError, match="No space"):
-            training.train(tenant_a)
+            running.train(tenant_a)
     failed = runs(tenant_a)[-1]
     assert failed.error.startswith("The disk is full on which trainings work")
     assert not list(Path(project.TRAINING_DIR).glob("*/*"))
     assert answers(shop) == before
-    assert training.train(tenant_a).status == Status.PUBLISHED
+    assert running.train(tenant_a).status == Status.PUBLISHED
 
 
 @pytest.mark.slow
@@ -203,13 +205,13 @@ def test_small_disks_are_full(shop: Api, tenant_a: TenantRef, settings: Any, tmp
         try:
             setattr(settings, name, str(small))
             with pytest.raises((OSError, DomainError), match=r"space|full"):
-                training.train(tenant_a)
+                running.train(tenant_a)
             assert not [path for path in small.rglob("*") if path.is_file()]
         finally:
             setattr(settings, name, usual)
             subprocess.run(["umount", "--lazy", str(small)], check=True)
         assert answers(shop) == before
-    assert training.train(tenant_a).status == Status.PUBLISHED
+    assert running.train(tenant_a).status == Status.PUBLISHED
 
 
 _MINE = """
@@ -234,11 +236,11 @@ def test_the_database_goes_away_and_comes_back(shop: Api, tenant_a: TenantRef, m
     with monkeypatch.context() as patched:
         patched.setattr(building, "build", lose)
         with pytest.raises((OperationalError, InterfaceError)):
-            training.train(tenant_a)
+            running.train(tenant_a)
     connection.close()
     connection.set_schema_to_public()
     assert answers(shop) == before
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.status, run.attempts) == (Status.PUBLISHED, 2)
 
 
@@ -255,8 +257,8 @@ def test_a_process_that_was_overtaken_writes_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(building, "build", overtaken)
-        with pytest.raises(training.Overtaken):
-            training.train(tenant_a)
+        with pytest.raises(running.Overtaken):
+            running.train(tenant_a)
     assert runs(tenant_a)[-1].status == Status.RUNNING
     assert answers(shop) == before
 
@@ -266,10 +268,10 @@ def test_the_store_is_away(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(modelstore, "_fill", no_room)
         with pytest.raises(DomainError) as refused:
-            training.train(tenant_a)
+            running.train(tenant_a)
     failed = runs(tenant_a)[-1]
     assert refused.value.code == "model_store_unavailable"
     assert failed.error.startswith("The model store at ")
     assert not modelstore.has(tenant_a, failed.version)
     assert answers(shop) == before
-    assert training.train(tenant_a).version == failed.version
+    assert running.train(tenant_a).version == failed.version

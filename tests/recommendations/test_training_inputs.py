@@ -9,8 +9,9 @@ from psycopg import sql
 from events import partitions
 from recomengine.lib import clock
 from recomengine.lib.postgres import connect, table
-from recommendations import modelstore, training
 from recommendations.models import ModelRun
+from recommendations.releases import modelstore
+from recommendations.training import running
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.recommendations.conftest import GROUPS, SIZE, by, ids, notice, order, slate, visit
@@ -45,7 +46,7 @@ def test_one_order(api_a: Api, tenant_a: TenantRef) -> None:
     notice(api_a)
     api_a.post("catalog/items/batch", {"items": [{"item_id": name, "title": name} for name in ("tea", "pot")]})
     api_a.post("events/batch", {"events": [order(1, "tea", "pot", days=1)]})
-    assert training.train(tenant_a).status == Status.PUBLISHED
+    assert running.train(tenant_a).status == Status.PUBLISHED
     notice(api_a)
     assert set(ids(slate(api_a, strategy="popular"))) == {"tea", "pot"}
 
@@ -54,7 +55,7 @@ def test_all_at_one_moment(filled: Api, tenant_a: TenantRef) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {tenant_a.schema}.events_event WHERE type <> 'view'")
         cursor.execute(f"UPDATE {tenant_a.schema}.events_event SET occurred_at = date_trunc('month', now())")
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.status, run.split_at) == (Status.PUBLISHED, None)
 
 
@@ -62,7 +63,7 @@ def test_items_that_were_deleted_since(shop: Api, tenant_a: TenantRef) -> None:
     shop.call("DELETE", "catalog/items/cup")
     notice(shop)
     assert "cup" not in ids(slate(shop, item_id="mug", placement="pdp"))
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert run.report["events_of_unknown_items"] == 11
     assert "cup" not in str(modelstore.load(tenant_a, run.version).tables["coview"]["key"].to_pylist())
 
@@ -85,7 +86,7 @@ def assert_groups_are_known(api: Api) -> None:
 def test_one_visitor_with_a_million_events(busy: Api, tenant_a: TenantRef, named: str | None) -> None:
     """A view every six seconds for seventy days, which is one session: under one id, or never with a pause."""
     store(tenant_a, 1_000_000, ALL, timedelta(seconds=6), named)
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert run.status == Status.PUBLISHED
     assert run.events > 1_000_000
     assert_groups_are_known(busy)
@@ -98,7 +99,7 @@ def test_one_visitor_with_a_million_events(busy: Api, tenant_a: TenantRef, named
 def test_sessions_that_never_end(busy: Api, tenant_a: TenantRef, named: str | None) -> None:
     """A view every ten minutes for eighty days: under one id of a session, or never with a pause."""
     store(tenant_a, DAYS * 144, ALL, timedelta(minutes=10), named)
-    run = training.train(tenant_a)
+    run = running.train(tenant_a)
     assert (run.status, run.split_at is not None) == (Status.PUBLISHED, True)
     assert_groups_are_known(busy)
 
@@ -112,7 +113,7 @@ def test_an_item_in_every_session(busy: Api, tenant_a: TenantRef) -> None:
             visit(f"v{n}", "home", days=60 - n / 12 + 1 / 1440)[0] for n in range(start, start + 50)
         ]  # a minute before the first of the visit's own
         assert busy.post("events/batch", {"events": views}).json["accepted"] == len(views)
-    assert training.train(tenant_a).status == Status.PUBLISHED
+    assert running.train(tenant_a).status == Status.PUBLISHED
     for group in range(GROUPS):
         shown = [name for name in beside(busy, f"g{group}-1") if name != "home"]
         assert group_of(shown[: SIZE - 1]) == {f"g{group}"}

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from recomengine.lib.errors import DomainError
-from recommendations import trials
+from recommendations.logs import trials
 from recommendations.strategies import STRATEGIES
 from tests.disks import small_disk
 from tests.recommendations.logs import asked, of_sessions, written

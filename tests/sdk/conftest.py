@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from recomengine.lib import postgres
-from recommendations.training import train
+from recommendations.training.running import train
 from tenants.models import Tenant
 from tenants.types import KeyType, TenantRef
 from tests.api import Api

@@ -14,8 +14,8 @@ from imports import storing
 from imports.storing import Files
 from recomengine.lib import clock, redis
 from recomengine.lib.commands import OperatorCommand
-from recommendations import modelstore
-from recommendations.modelstore import Model
+from recommendations.releases import modelstore
+from recommendations.releases.modelstore import Model
 from tenants import changing, keys, live, schemas
 from tenants.models import ApiKey, AuditEntry, Tenant, Usage, User
 from tenants.provisioning import create_tenant

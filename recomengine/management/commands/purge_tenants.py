@@ -9,7 +9,8 @@ from events import archive
 from imports import storing
 from recomengine.lib.commands import OperatorCommand
 from recomengine.lib.errors import DomainError
-from recommendations import modelstore, workdir
+from recommendations.releases import modelstore
+from recommendations.training import workdir
 from tenants import actors
 from tenants.changing import GRACE, purge_tenant, purgeable
 from tenants.types import TenantRef

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from recommendations import trials
-from recommendations.log_columns import shown
+from recommendations.logs import trials
+from recommendations.logs.columns import shown
 
 
 class Command(OperatorCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from recommendations import releasing
+from recommendations.releases import releasing
 from tenants import actors, directory
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from recomengine.lib.commands import OperatorCommand
-from recommendations import scheduling, training
 from recommendations.models import ModelRun
+from recommendations.training import running, scheduling
 from tenants import actors, directory
 from tenants.types import TenantRef
 
@@ -32,4 +32,4 @@ class Command(OperatorCommand):
 
     def _train(self, tenant: TenantRef, *, force: bool) -> ModelRun:
         scheduling.requested(tenant, by=actors.of_command(), force=force)
-        return training.train(tenant, force=force)
+        return running.train(tenant, force=force)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from catalog import reading
-from recommendations import packing, placements, versions
+from recommendations import packing, placements
 from recommendations.models import Placement, Rule
+from recommendations.releases import versions
 from recommendations.types import USUAL
 from tenants import tenancy
 from tenants.types import TenantRef

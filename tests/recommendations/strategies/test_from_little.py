@@ -10,8 +10,8 @@ from catalog.types import newest_key
 from events import moving, trending
 from events.types import trend_key
 from recomengine.lib import clock, naming, redis
-from recommendations import training
 from recommendations.placements import BUILT_IN
+from recommendations.training import running
 from tenants.types import TenantRef
 from tests.api import Api
 from tests.events.test_posting import send
@@ -58,7 +58,7 @@ def test_every_built_in_placement_is_full(small: Api, tenant_a: TenantRef, event
             ),
         )
     if is_trained:
-        training.train(tenant_a)
+        running.train(tenant_a)
     notice(small)
     for key in BUILT_IN:
         answer = slate(small, placement=key, item_id="i1", visitor_id="v0")
@@ -168,7 +168,7 @@ def test_buy_again_is_what_is_due(small: Api, tenant_a: TenantRef) -> None:
     mine = {"i1": 28, "i2": 60, "i3": 10, "i4": 1, "i5": 30}
     events += [order(99, "me", item, days) for item, days in mine.items()]
     send(small, *events)
-    training.train(tenant_a)
+    running.train(tenant_a)
     found = only(small, "buy_again", visitor_id="me")
     assert [item["item_id"] for item in found] == ["i1", "i2"]
     assert found[0]["reason"] == {
@@ -183,7 +183,7 @@ def test_buy_again_is_what_is_due(small: Api, tenant_a: TenantRef) -> None:
 
 def test_a_shop_without_repeat_purchases_says_so(small: Api, tenant_a: TenantRef) -> None:
     send(small, order(1, "me", "i1", 30), order(2, "you", "i1", 20))
-    training.train(tenant_a)
+    running.train(tenant_a)
     small.post("placements", {"key": "again", "name": "Again", "cascade": ["buy_again"]})
     notice(small)
     assert slate(small, placement="again", visitor_id="me")["empty_reason"]["code"] == "nothing_due"

@@ -13,7 +13,7 @@ from recomengine.lib.api import PageSchema
 from recomengine.lib.decoding import parse_json
 from recomengine.lib.errors import DomainError
 from recommendations import parsing, rule_editing, rule_reading
-from recommendations.api import QuerySchema, SlateSchema
+from recommendations.api.recommendations import QuerySchema, SlateSchema
 from recommendations.models import Rule
 from recommendations.rule_editing import MAX_ORDER
 from recommendations.rule_reading import Shown

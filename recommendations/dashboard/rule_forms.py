@@ -10,8 +10,8 @@ from django import forms
 from django.utils.text import slugify
 
 from recomengine.lib.errors import DomainError, FieldError
-from recommendations import filter_rows
-from recommendations.filter_rows import MORE_ROWS, OPS, SUGGESTED, Row, Rows
+from recommendations.dashboard import filter_rows
+from recommendations.dashboard.filter_rows import MORE_ROWS, OPS, SUGGESTED, Row, Rows
 from recommendations.models import Rule
 from recommendations.rule_editing import MAX_ORDER
 from recommendations.rules.types import MAX_FACTOR, MOST_TIMES

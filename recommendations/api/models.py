@@ -10,8 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recomengine.lib.api import CursorPages, PageSchema
-from recommendations import releasing, scheduling, trainings
+from recommendations import trainings
 from recommendations.models import ModelRun
+from recommendations.releases import releasing
+from recommendations.training import scheduling
 from tenants import tenancy
 from tenants.authentication import actor_of, caller_of
 

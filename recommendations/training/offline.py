@@ -8,7 +8,7 @@ import ibis
 import pyarrow as pa
 
 from recommendations.algorithms.types import NEIGHBOURS
-from recommendations.packed_tables import packed_lists
+from recommendations.releases.packed_tables import packed_lists
 from recommendations.strategies import STRATEGIES, Strategy
 from recommendations.strategies.base import Tables
 

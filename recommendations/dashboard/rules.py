@@ -16,9 +16,10 @@ from events import history
 from imports.dashboard import tried
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
-from recommendations import comparison, placements, rule_editing, rule_forms, rule_reading
+from recommendations import comparison, placements, rule_editing, rule_reading
+from recommendations.dashboard import rule_forms
+from recommendations.dashboard.rule_forms import RuleForm
 from recommendations.models import Rule
-from recommendations.rule_forms import RuleForm
 from recommendations.rule_reading import Shown, Step
 from recommendations.rules import words
 from recommendations.rules.conflicts import Conflict

@@ -10,13 +10,15 @@ from catalog import popularity
 from catalog import reading as catalog
 from events import reading as events
 from recomengine.lib import clock
-from recommendations import building, modelstore, publishing, quality, releasing, trainings
-from recommendations.building import Progress
-from recommendations.choosing import Choice
+from recommendations import trainings
 from recommendations.models import ModelRun
-from recommendations.modelstore import Model, Twin
-from recommendations.quality import Log
-from recommendations.workdir import Work, keep_notes, keep_tables
+from recommendations.releases import modelstore, publishing, releasing
+from recommendations.releases.modelstore import Model, Twin
+from recommendations.training import building, quality
+from recommendations.training.building import Progress
+from recommendations.training.choosing import Choice
+from recommendations.training.quality import Log
+from recommendations.training.workdir import Work, keep_notes, keep_tables
 from tenants import tenancy
 from tenants.types import TenantRef
 

@@ -26,9 +26,9 @@ from recommendations.evaluation.holdout import divide, divide_sessions, split_mo
 from recommendations.evaluation.metrics import Catalogue
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import ENOUGH_UNITS, MEASURES, Case
-from recommendations.offline import packed_neighbours, recommender
-from recommendations.packed_tables import MemoryTables
+from recommendations.releases.packed_tables import MemoryTables
 from recommendations.strategies.base import CANDIDATES
+from recommendations.training.offline import packed_neighbours, recommender
 from recommendations.types import USUAL, ServingParameters
 
 Run = Callable[[str, ibis.Table], ibis.Table]

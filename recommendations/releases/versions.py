@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from recomengine.lib import redis
-from recommendations import live_models
+from recommendations.releases import live_models
 from recommendations.types import ServingParameters, table_key
 from tenants.live import live_key
 from tenants.types import TenantRef

@@ -13,8 +13,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from imports.dashboard import before, tried
 from recomengine.lib import clock
-from recommendations import releasing, reports, runs, scheduling, settings_in_words, trainings
+from recommendations import reports, runs, trainings
+from recommendations.dashboard import settings_in_words
 from recommendations.models import ModelRun
+from recommendations.releases import releasing
+from recommendations.training import scheduling
 from tenants import tenancy
 from tenants.dashboard import PageRequest, Shop, actor_of, shop_page
 from tenants.types import Scope

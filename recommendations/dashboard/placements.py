@@ -16,8 +16,8 @@ from experiments.types import ExperimentConfig
 from imports.dashboard import tried
 from recomengine.lib.errors import DomainError
 from recommendations import comparison, placement_editing, placements
+from recommendations.dashboard.placement_forms import PlacementForm, moved
 from recommendations.models import Placement
-from recommendations.placement_forms import PlacementForm, moved
 from recommendations.strategies import STRATEGIES, Strategy
 from tenants import tenancy
 from tenants.dashboard import PageRequest, Shop, actor_of, shop_page

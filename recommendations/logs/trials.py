@@ -15,18 +15,19 @@ import pyarrow as pa
 from django.conf import settings
 
 from recomengine.lib.errors import DomainError
-from recommendations import building, choosing, item_texts, logs
 from recommendations.algorithms import baskets, content, coview, sessions
 from recommendations.algorithms.types import CatalogItem
-from recommendations.building import Run
-from recommendations.choosing import Choice
 from recommendations.evaluation.cases import novel_only
 from recommendations.evaluation.runner import Results, evaluate
-from recommendations.log_columns import shown
-from recommendations.logs import Log
-from recommendations.offline import packed_neighbours, packed_ranking, recommender
-from recommendations.packed_tables import MemoryTables
+from recommendations.logs import item_texts, reading
+from recommendations.logs.columns import shown
+from recommendations.logs.reading import Log
+from recommendations.releases.packed_tables import MemoryTables
 from recommendations.strategies.base import CANDIDATES
+from recommendations.training import building, choosing
+from recommendations.training.building import Run
+from recommendations.training.choosing import Choice
+from recommendations.training.offline import packed_neighbours, packed_ranking, recommender
 from recommendations.types import LISTS
 
 STRATEGIES: Final = ("session", "also_viewed", "for_you", "bought_together", "similar", "recently_viewed", "popular")
@@ -56,7 +57,7 @@ def evaluate_log(
     """
     _check(strategy, k, items)
     with _room_for_tables(), TemporaryDirectory(prefix="recomengine-") as folder:
-        log, texts = _with_items(logs.read(train, Path(folder)), items)
+        log, texts = _with_items(reading.read(train, Path(folder)), items)
         cases = log.cases(test)
         cases = novel_only(cases) if novel else cases
         if not cases:

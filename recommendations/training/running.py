@@ -19,11 +19,13 @@ from django.db import InterfaceError, OperationalError
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import held
-from recommendations import releasing, trainings, workdir
-from recommendations.building import Progress
+from recommendations import trainings
 from recommendations.models import ModelRun
-from recommendations.publishing import RedisFull
-from recommendations.stages import STAGES, Training
+from recommendations.releases import releasing
+from recommendations.releases.publishing import RedisFull
+from recommendations.training import workdir
+from recommendations.training.building import Progress
+from recommendations.training.stages import STAGES, Training
 from tenants import tenancy
 from tenants.types import TenantRef
 

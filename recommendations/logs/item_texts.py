@@ -16,7 +16,7 @@ from recomengine.lib.errors import DomainError
 from recomengine.lib.feeds.opening import head_of
 from recomengine.lib.feeds.types import FeedBroken, Record, RowError
 from recommendations.algorithms.types import CatalogItem
-from recommendations.log_columns import Columns, shown, text, understood
+from recommendations.logs.columns import Columns, shown, text, understood
 
 _PARQUET: Final = b"PAR1"  # how such a file begins
 _NEEDED: Final = ("item_id", "title")

@@ -15,9 +15,10 @@ from redis.exceptions import RedisError
 from recomengine.lib import clock
 from recomengine.lib.errors import DomainError
 from recomengine.lib.postgres import lock_until_commit, one
-from recommendations import modelstore, publishing, queueing, versions
+from recommendations import queueing
 from recommendations.models import ModelRun
-from recommendations.modelstore import Model
+from recommendations.releases import modelstore, publishing, versions
+from recommendations.releases.modelstore import Model
 from tenants import audit, directory, tenancy
 from tenants.types import Actor, TenantRef
 

@@ -2,9 +2,10 @@
 
 from redis.exceptions import OutOfMemoryError
 
-from recommendations import modelstore, runs, versions
-from recommendations.modelstore import Model
-from recommendations.packed_tables import packed
+from recommendations import runs
+from recommendations.releases import modelstore, versions
+from recommendations.releases.modelstore import Model
+from recommendations.releases.packed_tables import packed
 from tenants.types import TenantRef
 
 

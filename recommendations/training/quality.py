@@ -12,19 +12,19 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from catalog.reading import ItemContent
-from recommendations import building, choosing
 from recommendations.algorithms import baskets, sessions
-from recommendations.building import Events
-from recommendations.choosing import Choice
 from recommendations.evaluation import cases, holdout, judging, metrics
 from recommendations.evaluation.cases import Draw
 from recommendations.evaluation.judging import Decision
 from recommendations.evaluation.metrics import Catalogue
 from recommendations.evaluation.runner import Results, evaluate
 from recommendations.evaluation.types import Case, Quality
-from recommendations.modelstore import Twin
-from recommendations.offline import recommender
-from recommendations.packed_tables import MemoryTables, in_memory
+from recommendations.releases.modelstore import Twin
+from recommendations.releases.packed_tables import MemoryTables, in_memory
+from recommendations.training import building, choosing
+from recommendations.training.building import Events
+from recommendations.training.choosing import Choice
+from recommendations.training.offline import recommender
 
 K: Final = 20
 JUDGED: Final = "session"

@@ -15,8 +15,8 @@ from catalog.reading import ItemContent
 from recommendations.algorithms import backing, baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
-from recommendations.choosing import Choice
-from recommendations.modelstore import REPURCHASES, SCHEMA
+from recommendations.releases.modelstore import REPURCHASES, SCHEMA
+from recommendations.training.choosing import Choice
 
 POPULAR_OVER: Final = timedelta(days=90)
 Report = dict[str, Any]

@@ -26,7 +26,7 @@ from recommendations.algorithms.baskets import PURCHASE
 from recommendations.algorithms.types import INTERACTIONS, POSITIVE_TYPES
 from recommendations.evaluation.metrics import Catalogue
 from recommendations.evaluation.types import Case
-from recommendations.log_columns import MOMENT, Columns, Ids, Lists, check_span, ids, lists, moments, text, understood
+from recommendations.logs.columns import MOMENT, Columns, Ids, Lists, check_span, ids, lists, moments, text, understood
 
 SESSION_COLUMNS: Final = ("session", "pos", "item")
 EVENT_COLUMNS: Final = ("visitor_id", "occurred_at", "item_id")
