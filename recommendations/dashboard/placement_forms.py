@@ -1,19 +1,14 @@
 """The form of a placement."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 from django import forms
-from django.core.exceptions import ValidationError
 
-from catalog.filters import FIELDS, Op
 from recomengine.lib.errors import DomainError
+from recommendations.dashboard.filtered_form import FilteredForm, FilterTitle
 from recommendations.models import Placement
 from recommendations.types import MAX_LIMIT
-from tenants.shop_pages.forms import ShopForm
-
-EXAMPLE: Final = '{"all": [{"field": "price", "op": "lte", "value": 50}]}'
 
 
 def _share(most: float, label: str, help_text: str) -> forms.FloatField:
@@ -26,26 +21,10 @@ def _choice(label: str, help_text: str) -> forms.BooleanField:
     return forms.BooleanField(required=False, label=label, help_text=help_text, widget=box)
 
 
-class FilterField(forms.CharField):
-    """A filter as its JSON text; the catalogue says what a filter is."""
-
-    widget = forms.Textarea(
-        attrs={"rows": 4, "spellcheck": "false", "placeholder": EXAMPLE, "class": "textarea w-full font-mono text-xs"}
-    )
-
-    def prepare_value(self, value: Any) -> Any:
-        return msgspec.json.format(msgspec.json.encode(value)).decode() if isinstance(value, dict) else value
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        try:
-            return msgspec.json.decode(text) if text else None
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            raise ValidationError(f"This is not valid JSON: {error}", code="invalid") from error
-
-
-class PlacementForm(ShopForm):
+class PlacementForm(FilteredForm):
     """All of a placement but its cascade. Its key is asked for once."""
+
+    FILTERS = (FilterTitle("filter", "Only some products", "Left empty, any product may be shown here."),)
 
     key = forms.CharField(
         max_length=64,
@@ -60,25 +39,25 @@ class PlacementForm(ShopForm):
     exploration = _share(0.5, "Exploration", "How often the last slot shows a product by chance.")
     one_per_group = _choice("One variant of each product", "And none of the product at hand.")
     rotation = _choice("Rotation", "What a visitor was shown often and never clicked sinks.")
-    filter = FilterField(
-        required=False,
-        max_length=20_000,
-        help_text="Only products that pass it are shown. Empty: all.",
-    )
-    fields_known = ", ".join(FIELDS)
-    operators = ", ".join(Op)
 
     def __init__(self, row: Placement | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if row is not None:
             del self.fields["key"]
 
+    def settings(self) -> dict[str, Any]:
+        """What is set of the placement, by the names of its columns."""
+        filters: dict[str, Any] = self.cleaned_data["filters"]
+        return {name: self.cleaned_data[name] for name in self.fields} | filters
+
     def refuse(self, error: DomainError) -> None:
-        """Show what the domain objects to, and where in a filter it is."""
+        """Show what the domain objects to, beside what it is about."""
         for each in error.errors:
-            name, _, within = each["pointer"].lstrip("/").partition("/")
-            place = f" (at /{within})" if name == "filter" and within else ""
-            self.add_error(name if name in self.fields else None, each["message"] + place)
+            name, *within = each["pointer"].strip("/").split("/")
+            if name in self.rows:
+                self.refuse_filter(name, within, each)
+            else:
+                self.add_error(name if name in self.fields else None, each["message"])
         if not error.errors:
             self.add_error(None, str(error))
 

@@ -16,6 +16,8 @@ from experiments.types import ExperimentConfig
 from imports.dashboard import tried
 from recomengine.lib.errors import DomainError
 from recommendations import comparison, placement_editing, placements
+from recommendations.dashboard import filter_rows
+from recommendations.dashboard.filtered_form import rows_sent
 from recommendations.dashboard.placement_forms import PlacementForm, moved
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES, Strategy
@@ -145,7 +147,8 @@ def _strategies() -> Mapping[str, Strategy]:
 
 
 def _initial(row: Placement) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in PlacementForm.base_fields if hasattr(row, name)}
+    settings = {name: getattr(row, name) for name in PlacementForm.base_fields if hasattr(row, name)}
+    return settings | {"filter": filter_rows.of_filter(row.filter)}
 
 
 def _edited(
@@ -156,8 +159,10 @@ def _edited(
     if request.method != "POST":
         return _form(request, shop, row, PlacementForm(row, initial=initial), cascade)
     cascade = moved(sent.getlist("cascade"), sent.get("move", ""), sent.get("add", ""))
-    if "move" in sent:
-        return _form(request, shop, row, PlacementForm(row, initial=sent.dict()), cascade)
+    if "move" in sent or "more" in sent:
+        return _form(
+            request, shop, row, PlacementForm(row, initial=sent.dict() | rows_sent(sent, PlacementForm)), cascade
+        )
     form = PlacementForm(row, sent)
     if form.is_valid() and (saved := _saved(request, shop, row, form, cascade)):
         messages.success(request, f"{saved.name} is saved; it is served within a second.")
@@ -169,7 +174,7 @@ def _saved(
     request: PageRequest, shop: Shop, row: Placement | None, form: PlacementForm, cascade: Sequence[str]
 ) -> Placement | None:
     """The placement as it is saved; None, with the reason in the form, if it is refused."""
-    fields, by = form.cleaned_data | {"cascade": list(cascade)}, actor_of(request)
+    fields, by = form.settings() | {"cascade": list(cascade)}, actor_of(request)
     try:
         if row is None:
             return placement_editing.create(shop.tenant, fields, by=by)
@@ -190,6 +195,7 @@ def _form(
         "shop": shop,
         "placement": row,
         "form": form,
+        "filters": form.asked(request.POST.get("more", "")),
         "cascade": [known[key] for key in cascade if key in known],
         "others": [strategy for key, strategy in known.items() if key not in cascade],
         "moved": key,

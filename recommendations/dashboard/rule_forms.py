@@ -1,7 +1,6 @@
 """The form of a rule: fields of every action, of which those of the chosen one count."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -9,14 +8,14 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.text import slugify
 
-from recomengine.lib.errors import DomainError, FieldError
+from recomengine.lib.errors import DomainError
 from recommendations.dashboard import filter_rows
-from recommendations.dashboard.filter_rows import MORE_ROWS, OPS, SUGGESTED, Row, Rows
+from recommendations.dashboard.filtered_form import FilteredForm, FilterTitle
 from recommendations.models import Rule
 from recommendations.rule_editing import MAX_ORDER
 from recommendations.rules.types import MAX_FACTOR, MOST_TIMES
 from recommendations.types import MAX_LIMIT
-from tenants.shop_pages.forms import FIRST_DAY, LAST_DAY, ShopForm
+from tenants.shop_pages.forms import FIRST_DAY, LAST_DAY
 
 ACTIONS: Final = (
     ("boost", "Boost products"), ("bury", "Bury products"), ("pin", "Pin a product"),
@@ -34,37 +33,6 @@ FILTERED: Final = frozenset({"boost", "bury", "include", "exclude"})
 _MOMENT: Final = "%Y-%m-%dT%H:%M"
 
 
-_FILTERS: Final = (
-    ("filter", "Which products", "The products that the rule is about."),
-    ("when", "Only if the product at hand …", "Left empty, the rule holds on every page of the placement."),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A filter as the page asks for it."""
-
-    name: str
-    title: str
-    lead: str
-    rows: Rows
-    errors: Sequence[str]
-    extra: int
-
-    @property
-    def lines(self) -> list[Row]:
-        """The conditions, and empty ones to fill in."""
-        return [*self.rows.padded, *[Row()] * self.extra]
-
-    @property
-    def ops(self) -> list[tuple[str, str]]:
-        return list(OPS.items())
-
-    @property
-    def fields(self) -> Sequence[str]:
-        return SUGGESTED
-
-
 class MomentField(forms.DateTimeField):
     """A moment as it is written on the shop's clocks."""
 
@@ -77,8 +45,13 @@ class MomentField(forms.DateTimeField):
         return moment
 
 
-class RuleForm(ShopForm):
+class RuleForm(FilteredForm):
     """A rule as people write it."""
+
+    FILTERS = (
+        FilterTitle("filter", "Which products", "The products that the rule is about."),
+        FilterTitle("when", "Only if the product at hand …", "Left empty, the rule holds on every page."),
+    )
 
     name = forms.CharField(max_length=120)
     key = forms.CharField(
@@ -126,39 +99,21 @@ class RuleForm(ShopForm):
     def __init__(self, *args: Any, placements: Sequence[tuple[str, str]], zone: ZoneInfo, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.zone = zone
-        self._of_filters: list[tuple[str, str]] = []
         choice = self.fields["placement"]
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = [("", "Everywhere"), *((key, f"{name} ({key})") for key, name in placements)]
-        names = ("filter", "when")
-        self.rows: dict[str, Rows] = {
-            name: filter_rows.sent(self.data, name) if self.is_bound else kwargs.get("initial", {}).get(name, Rows())
-            for name in names
-        }
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
+        data = super().clean()
         action = data.get("action", "")
         for name in FIELDS.get(action, ()):
             if name in NEEDED and data.get(name) in {None, ""} and name not in self.errors:
                 self.add_error(name, "This is needed.")
         if action == "price_band" and data.get("lowest") is None and data.get("highest") is None:
             self.add_error("lowest", "Say one of the two.")
-        data["filters"] = {name: self._filter(name) for name in self.rows}
         if action in FILTERED and data["filters"]["filter"] is None and not self.filter_errors("filter"):
             self.add_error(None, "Say which products: fill in one condition at least.")
         return data
-
-    def filters(self, more: str = "") -> list[Asked]:
-        """The two filters as the page asks for them; `more` names one that gets more rows."""
-        return [
-            Asked(name, title, lead, self.rows[name], self.filter_errors(name), extra=MORE_ROWS * (more == name))
-            for name, title, lead in _FILTERS
-        ]
-
-    def filter_errors(self, name: str) -> list[str]:
-        """What is wrong with the filter of that name."""
-        return [text for where, text in self._of_filters if where == name]
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -186,25 +141,11 @@ class RuleForm(ShopForm):
             parts = each["pointer"].strip("/").split("/")
             parts = parts[1:] if parts[0] == "action" and len(parts) > 1 else parts
             if parts[0] in self.rows:
-                self._refuse_filter(parts[0], parts[1:], each)
+                self.refuse_filter(parts[0], parts[1:], each)
             else:
                 self.add_error(parts[0] if parts[0] in self.fields else None, each["message"])
         if not error.errors:
             self.add_error(None, str(error))
-
-    def _refuse_filter(self, name: str, place: Sequence[str], error: FieldError) -> None:
-        number = next((int(part) + 1 for part in place if part.isdigit()), None)
-        at = f"Condition {number}: " if number is not None and not self.rows[name].text.strip() else ""
-        self._of_filters.append((name, f"{at}{error['message']}"))
-        self.add_error(None, "The conditions are not understood; see there.")
-
-    def _filter(self, name: str) -> Any:
-        try:
-            return self.rows[name].as_json
-        except (ValueError, RecursionError) as error:
-            wrong: FieldError = {"pointer": "", "code": "malformed_json", "message": f"That is no JSON: {error}."}
-            self._refuse_filter(name, (), wrong)
-            return None
 
     def _moment(self, name: str) -> str | None:
         moment: datetime | None = self.cleaned_data[name]

@@ -203,7 +203,7 @@ def _form_page(
         "shop": shop,
         "form": form,
         "row": row,
-        "filters": form.filters(more),
+        "filters": form.asked(more),
         "previewed": previewed,
         "placements": placements.listed(shop.tenant),
     }

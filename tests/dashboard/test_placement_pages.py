@@ -1,5 +1,6 @@
 """The pages of placements: what they say, changing one without JavaScript, going back, and who may."""
 
+import json
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ HOSTILE = "<script>alert(1)</script>"
 MINE = {"key": "below", "name": "Below", "cascade": ["popular", "trending", "new"], "limit": 3}
 SENT = {
     "name": "Below", "limit": "3", "diversity": "0.4", "newness": "0", "margin": "0", "exploration": "0.1",
-    "rotation": "on", "filter": "", "cascade": ["popular", "trending", "new"],
+    "rotation": "on", "cascade": ["popular", "trending", "new"],
 }  # fmt: skip
 
 
@@ -88,12 +89,40 @@ def test_an_editor_makes_one(eva: Client, tenant_a: TenantRef) -> None:
 def test_an_editor_changes_one(eva: Client, tenant_a: TenantRef, below: Placement) -> None:
     shown = page(eva, "/placements/edit/below/")
     assert 'name="key"' not in shown
-    wanted = {"all": [{"field": "price", "op": "lte", "value": 9.95}]}
-    text = '{"all": [{"field": "price", "op": "lte", "value": 9.95}]}'
-    assert eva.post("/placements/edit/below/", SENT | {"filter": text, "name": "Under"}).status_code == 302
+    rows = {"filter_field": ["price", "brand", ""], "filter_op": ["lte", "in", "eq"]}
+    rows |= {"filter_value": ["9.95", "Acme, Bolt", ""], "filter_joined": "any"}
+    wanted = {
+        "any": [
+            {"field": "price", "op": "lte", "value": "9.95"},
+            {"field": "brand", "op": "in", "value": ["Acme", "Bolt"]},
+        ]
+    }
+    assert eva.post("/placements/edit/below/", SENT | rows | {"name": "Under"}).status_code == 302
     changed = row(tenant_a)
     assert (changed.name, changed.filter, changed.version) == ("Under", wanted, 2)
-    assert "&quot;op&quot;: &quot;lte&quot;" in page(eva, "/placements/edit/below/")
+    assert 'value="Acme, Bolt"' in page(eva, "/placements/edit/below/")
+    assert eva.post("/placements/edit/below/", SENT).status_code == 302
+    assert row(tenant_a).filter is None
+
+
+def test_a_filter_that_rows_cannot_say_is_json(eva: Client, tenant_a: TenantRef, below: Placement) -> None:
+    wanted = {"not": {"field": "brand", "op": "exists"}}
+    assert eva.post("/placements/edit/below/", SENT | {"filter_text": json.dumps(wanted)}).status_code == 302
+    assert row(tenant_a).filter == wanted
+    assert "&quot;not&quot;" in page(eva, "/placements/edit/below/")
+
+
+def test_more_conditions_keep_what_was_typed(
+    eva: Client, tenant_a: TenantRef, below: Placement
+) -> None:
+    rows = {"filter_field": ["brand"], "filter_op": ["contains"], "filter_value": ["Ac"], "more": "filter"}
+    shown = eva.post("/placements/edit/below/", SENT | rows | {"name": "Typed"}).content.decode()
+    assert shown.count('name="filter_field"') == 5
+    assert 'value="Ac"' in shown
+    assert 'value="Typed"' in shown
+    moved_up = eva.post("/placements/edit/below/", SENT | rows | {"move": "up trending"}).content.decode()
+    assert 'value="Ac"' in moved_up
+    assert row(tenant_a).version == 1
 
 
 @pytest.mark.parametrize(
@@ -103,10 +132,10 @@ def test_an_editor_changes_one(eva: Client, tenant_a: TenantRef, below: Placemen
         ({"diversity": "1.5"}, "less than or equal to 1"),
         ({"diversity": "nan"}, "Enter a number"),
         ({"name": ""}, "This field is required"),
-        ({"filter": "{"}, "not valid JSON"),
-        ({"filter": '"red"'}, "A filter is an object"),
-        ({"filter": '{"all": [{"field": "brand", "op": "like", "value": "A"}]}'}, "(at /all/0/op)"),
-        ({"filter": '{"field": "price", "op": "lt", "value": 1' + "0" * 30 + "}"}, "too large"),
+        ({"filter_text": "{"}, "That is no JSON"),
+        ({"filter_text": '"red"'}, "A filter is an object"),
+        ({"filter_field": ["title"], "filter_op": ["lt"], "filter_value": ["A"]}, "Condition 1: `title` can be asked"),
+        ({"filter_text": '{"field": "price", "op": "lt", "value": 1' + "0" * 30 + "}"}, "too large"),
         ({"cascade": []}, "at least one strategy"),
         ({"cascade": ["magic"]}, "There is no strategy"),
         ({"cascade": ["\x00"]}, "There is no strategy"),
