@@ -43,21 +43,9 @@ local landmark = redis.call('HGET', KEYS[4], '{CATEGORY}:' .. category) or '0'
 return {{found, redis.call('HMGET', KEYS[1], unpack(ids)), landmark, category}}
 """
 
-# KEYS: the newest items. Answers internal ids with the seconds from which they are new, in a flat list to every client.
-NEWEST: Final = """
-return redis.call('ZRANGE', KEYS[1], ARGV[1], '-inf', 'BYSCORE', 'REV',
-  'LIMIT', 0, ARGV[2], 'WITHSCORES')
-"""
-
-
 def cards(ids: str, cards_key: str, items: Sequence[str]) -> Command:
     """Reply: ([internal id or nil, …], [card or nil, …]) of items by their ids."""
     return ("EVAL", CARDS, 2, ids, cards_key, *items)
-
-
-def newest(newest_key: str, now: float, count: int) -> Command:
-    """Reply: [internal id, Unix seconds, …] of the items that are new last, up to now."""
-    return ("EVAL", NEWEST, 1, newest_key, int(now), count)
 
 
 def trend(ids: str, trend_key: str, trending_key: str, count: int) -> Command:

@@ -7,7 +7,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from catalog.types import newest_key
-from recommendations import scripts
 from recommendations.packing import SCALE
 from recommendations.scripts import Command, Reply
 from recommendations.strategies.base import Asked, Strategy
@@ -29,7 +28,8 @@ class New(Strategy):
         return False
 
     def reads(self, asked: Asked) -> tuple[Command, ...]:
-        return (scripts.newest(newest_key(asked.slug), asked.now, LOOKED_AT),)
+        newest = ("ZRANGE", newest_key(asked.slug), int(asked.now), "-inf", "BYSCORE", "REV")
+        return ((*newest, "LIMIT", 0, LOOKED_AT, "WITHSCORES"),)
 
     def propose(self, asked: Asked, replies: Sequence[Reply]) -> Iterator[Candidate]:
         found = zip(map(int, replies[0][::2]), map(float, replies[0][1::2]), strict=True)

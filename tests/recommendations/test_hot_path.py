@@ -104,7 +104,7 @@ def test_further_strategies_are_asked_in_turn(shop: Api, reads: list[list[str]])
     # The history and what was bought, whose the browser is, what was shown; then for_you, trending, popular and new.
     [visitor, *others, last] = reads
     assert visitor == ["ZRANGE", "ZRANGE", "GET", "ZRANGE"]
-    assert others == [["HMGET"], ["HMGET"], ["EVALSHA"], ["HMGET"], ["HMGET"], ["EVALSHA"], ["HMGET"]]
+    assert others == [["HMGET"], ["HMGET"], ["EVALSHA"], ["HMGET"], ["HMGET"], ["ZRANGE"], ["HMGET"]]
     assert last == REMEMBERED
 
 

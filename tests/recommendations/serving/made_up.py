@@ -65,9 +65,6 @@ class Shop:
     def of_script(self, script: str, _: int, key: str, *arguments: Any) -> Any:
         if script == scripts.CARDS:
             return self.named(arguments[1:])
-        if script == scripts.NEWEST:
-            new = self.lists.get("new", [])
-            return [part for n, number in enumerate(new) for part in (b"%d" % number, b"%d" % (NOW - n * 43_200))]
         if script == scripts.TREND:
             trend = self.lists.get("trending", [])
             pairs = [part for n, number in enumerate(trend) for part in (NAMES[number].encode(), b"%d" % (99 - n))]
@@ -94,7 +91,9 @@ class Shop:
         return [self.packed(field) for field in fields]
 
     def scored(self, key: str) -> list[tuple[str, float]]:
-        """The sorted sets of the only visitor: the last one shown first in the history."""
+        """The newest items, and the sorted sets of the only visitor: the last one shown first in the history."""
+        if key.endswith(":new"):
+            return [(str(number), NOW - n * 43_200) for n, number in enumerate(self.lists.get("new", []))]
         if ":shown:" in key:
             return list(self.shown.items())
         if ":bought:" in key:
