@@ -39,6 +39,11 @@ class Controls:
     def needs_facts(self) -> bool:
         return bool(self.weights or self.diversity or self.margin)
 
+    @property
+    def reorders(self) -> bool:
+        """Whether an item that is not among the first may come to be shown."""
+        return bool(self.needs_facts or self.shown or self.newness or self.exploration)
+
 
 class Part(NamedTuple):
     """What multiplied a value: a code, how much, and which rule if it was one."""

@@ -28,7 +28,8 @@ from recommendations.serving.reranking import Controls, Ranked
 from recommendations.strategies import STRATEGIES, Anchors, Asked, Strategy
 from recommendations.types import Candidate, LiveModel, Query
 
-SPARE: Final = 12  # candidates read beyond the limit, for those that may not be shown
+SPARE: Final = 12  # candidates read beyond the limit where the order may still change
+FEW: Final = 4  # where it may not, for those that may not be shown
 PINNED: Final = "rule"  # the source of what a rule put there
 CATALOGUE: Final = "catalogue"  # the source of what was found by the filters alone
 MATCHING: Final = 500  # items that the catalogue is asked for at once
@@ -181,8 +182,10 @@ class _Told:
         self.shown = _counts(about.shown)
         self.restrictions = [*restrictions(asked.query, placement), *self.applied.restrictions]
         self.controls = self._controls()
+        is_explained = asked.query.explain or asked.query.why_not is not None
+        self.spare = SPARE if self.controls.reorders or is_explained else FEW
         answer.applied = self.applied
-        noted = answer.refused if asked.query.explain or asked.query.why_not else None
+        noted = answer.refused if is_explained else None
         groups = _groups(asked.query, about) if placement.config.one_per_group else None
         excluded = {*asked.query.exclude, *asked.query.items}
         self.gate = Gate(excluded, taken, self._past(), groups, self.restrictions, asked.now, noted)
@@ -235,7 +238,7 @@ class _Told:
         return reranking.ranked(self.pool, self.pins, self.limit, self.controls, self.at)
 
     def _take(self, proposed: Iterator[Candidate]) -> Generator[Sequence[Command], Sequence[Reply], None]:
-        while (missing := self._missing()) > 0 and (chunk := list(islice(proposed, missing + SPARE))):
+        while (missing := self._missing()) > 0 and (chunk := list(islice(proposed, missing + self.spare))):
             self.proposed += len(chunk)
             (cards,) = yield [("HMGET", cards_key(self.asked.slug), *(candidate.item for candidate in chunk))]
             admit, with_facts = self.gate.admit, self.controls.needs_facts

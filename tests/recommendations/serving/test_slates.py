@@ -8,7 +8,7 @@ from hypothesis import example, given
 
 from catalog.types import Card
 from recommendations.serving import answers, planning
-from recommendations.serving.slates import SPARE
+from recommendations.serving.slates import FEW
 from recommendations.types import MAX_LIMIT, PlacementConfig, Query
 from tests.recommendations.serving.made_up import (
     ALL,
@@ -120,7 +120,7 @@ def test_the_reads_are_few(shop: Shop, query: Query, placement: PlacementConfig)
     times = 1 + sum(ALL[name].repeats or name == "own" for name in {*placement.cascade, query.strategy} - {None})
     proposed = times * len({n for numbers in shop.lists.values() for n in numbers})
     asked = planning.cascade_of(query, placement, ALL)
-    assert reads <= 1 + 2 * len(asked) + proposed // SPARE
+    assert reads <= 1 + 2 * len(asked) + proposed // FEW
     if slate.empty_reason in {"no_context", "no_model"}:
         assert reads <= 1
 
