@@ -43,6 +43,7 @@ local landmark = redis.call('HGET', KEYS[4], '{CATEGORY}:' .. category) or '0'
 return {{found, redis.call('HMGET', KEYS[1], unpack(ids)), landmark, category}}
 """
 
+
 def cards(ids: str, cards_key: str, items: Sequence[str]) -> Command:
     """Reply: ([internal id or nil, …], [card or nil, …]) of items by their ids."""
     return ("EVAL", CARDS, 2, ids, cards_key, *items)

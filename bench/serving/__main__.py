@@ -3,15 +3,19 @@
 Run with `python manage.py services run -- python -m bench.serving`. A shop of 100,000 products with full lists of 50 in
 every table, and of a million visitors with histories of ten, asks for slates of ten with whole products; two rules and
 an experiment hold in the placement. Then come: as fast as two processes answer; at 1,000 requests a second, each sent
-at its moment; what one process computes for a request, and what the server computes for an empty answer of that size;
-the same request by a plain DRF view; how soon a product that is sold out is gone. `--profile` tells where time goes.
+at its moment; the same while Redis stands still for a while; what one process computes for a request, and what the
+server computes for an empty answer of that size; the same request by a plain DRF view; how soon a product that is sold
+out is gone. `--profile` tells where time goes.
 """
 
 import argparse
 import http.client
 import json
+import os
+import signal
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +27,7 @@ from tenants import keys
 from tenants.types import KeyType
 
 HOT = "/api/v1/recommendations"
+STANDSTILL = 1.5  # seconds
 BARS = "bars: 3,000 requests/s; p50 2, p90 5, p99 15 ms at 1,000/s; 300 µs a request, 60 of them the server's"
 
 
@@ -54,6 +59,17 @@ def at_rate(make: Iterator[bytes], seconds: float, rate: float) -> None:
     with serving_processes(2) as (port, _):
         load.closed(port, make, 8, 3)
         print(f"    {load.open_loop(port, make, rate, seconds).told()}")
+
+
+def standing_still(make: Iterator[bytes], rate: float) -> None:
+    """What a Redis that does not answer for a while means for pages: slates come from memory then."""
+    server = int(redis.client().info("server")["process_id"])
+    with serving_processes(2) as (port, _):
+        load.closed(port, make, 8, 3)
+        for after, signalled in ((3.0, signal.SIGSTOP), (3.0 + STANDSTILL, signal.SIGCONT)):
+            threading.Timer(after, os.kill, (server, signalled)).start()
+        result = load.open_loop(port, make, rate, 10)
+    print(f"    {result.told()}, slowest {result.quantile(1):.0f} ms")
 
 
 def sold_out(key: str, products: int, times: int) -> None:
@@ -112,6 +128,8 @@ def main() -> None:
         fastest(make, asked.seconds, "recomengine.edge:application", "asgi", 2)
         print(f"two processes, {asked.rate:,.0f} requests a second")
         at_rate(make, asked.seconds, asked.rate)
+        print(f"two processes, {asked.rate:,.0f} requests a second, while Redis stands still for {STANDSTILL} s")
+        standing_still(make, asked.rate)
         print("one process")
         hot = fastest(make, asked.seconds, "recomengine.edge:application", "asgi", 1)
         print("one process, an empty answer")

@@ -9,6 +9,7 @@ loop ask is written with one system call, and the replies of one read are handed
 RESP2 answers strictly in order, so the queue is the whole protocol. From that follow the rules:
 
 - A call that timed out or was cancelled keeps its place until its reply has come and been thrown away.
+- After a time-out calls are refused at once until the next reply: they would wait behind the one that is overdue.
 - A lost connection fails everything outstanding; nothing is sent twice, because commands may not be idempotent.
 - Commands that change what the connection is or hold it up have no place here: SUBSCRIBE, MONITOR, CLIENT REPLY,
   SELECT, WATCH, BLPOP and its like. A whole MULTI … EXEC belongs in one `pipeline`, which nothing splits.
@@ -137,6 +138,7 @@ class _Connection(asyncio.Protocol):
         self.error: RedisUnavailable | None = None
         self.outstanding = 0  # commands without a reply
         self.congested = False  # more than MAX_UNSENT bytes wait to be taken
+        self.overdue = False  # a call timed out, and no reply came since
         self.lost: asyncio.Future[None] = loop.create_future()
         self.transport: asyncio.Transport | None = None
         self._loop = loop
@@ -196,6 +198,7 @@ class _Connection(asyncio.Protocol):
         self.congested = False
 
     def data_received(self, data: bytes) -> None:
+        self.overdue = False
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not _INCOMPLETE:
@@ -231,6 +234,7 @@ class _Connection(asyncio.Protocol):
         now = self._loop.time()
         for call in self._calls:
             if call.deadline <= now:
+                self.overdue = True
                 call.fail(RedisTimeout(f"no reply within {self._timeout:g} s"))
         if self._calls and now - self._calls[0].deadline > (STALLED_AFTER - 1) * self._timeout:
             self.fail(RedisUnavailable(f"no reply for {STALLED_AFTER * self._timeout:g} s"))
@@ -304,6 +308,8 @@ class RedisMux:
             connection = self._reconnect()
         if connection.outstanding + len(commands) > self._max_pending or connection.congested:
             raise RedisOverloaded(f"{connection.outstanding} commands are waiting for Redis")
+        if connection.overdue:
+            raise RedisTimeout(f"still no reply to a call of more than {self._timeout:g} s ago")
         return connection.send(payload, len(commands))
 
     def _reconnect(self) -> _Connection:

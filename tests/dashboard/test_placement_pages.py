@@ -112,9 +112,7 @@ def test_a_filter_that_rows_cannot_say_is_json(eva: Client, tenant_a: TenantRef,
     assert "&quot;not&quot;" in page(eva, "/placements/edit/below/")
 
 
-def test_more_conditions_keep_what_was_typed(
-    eva: Client, tenant_a: TenantRef, below: Placement
-) -> None:
+def test_more_conditions_keep_what_was_typed(eva: Client, tenant_a: TenantRef, below: Placement) -> None:
     rows = {"filter_field": ["brand"], "filter_op": ["contains"], "filter_value": ["Ac"], "more": "filter"}
     shown = eva.post("/placements/edit/below/", SENT | rows | {"name": "Typed"}).content.decode()
     assert shown.count('name="filter_field"') == 5

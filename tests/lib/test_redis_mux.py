@@ -154,6 +154,24 @@ def test_a_late_reply_never_reaches_another_caller(redis_server: ValkeyServer) -
     run(redis_server, scenario, timeout=0.15)
 
 
+def test_nobody_waits_behind_a_reply_that_is_overdue(redis_server: ValkeyServer) -> None:
+    async def scenario(mux: RedisMux) -> None:
+        assert await mux.execute("CLIENT", "PAUSE", 1500, "ALL") == b"OK"
+        with pytest.raises(RedisTimeout):
+            await mux.execute("ECHO", "first")
+        connection = mux._connection
+        assert connection is not None
+        for _ in range(3):
+            with pytest.raises(RedisTimeout, match="still no reply"):
+                await mux.execute("INCR", "never")
+            mux.post(("INCR", "never"))
+        assert connection.outstanding == 1  # the first: nothing was sent after it
+        assert await eventually(lambda: mux.execute("GET", "never")) is None
+        assert await mux.execute("INCR", "never") == 1
+
+    run(redis_server, scenario, timeout=0.15)
+
+
 def test_a_server_that_stays_silent_is_given_up(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with fake_server(b"+OK\r\n", tmp_path / "f") as url, client(url, timeout=0.02) as mux:
