@@ -59,6 +59,7 @@ def at_rate(make: Iterator[bytes], seconds: float, rate: float) -> None:
     with serving_processes(2) as (port, _):
         load.closed(port, make, 8, 3)
         print(f"    {load.open_loop(port, make, rate, seconds).told()}")
+        print(f"    of one connection alone: {load.closed(port, make, 1, 3).told()}")
 
 
 def standing_still(make: Iterator[bytes], rate: float) -> None:
