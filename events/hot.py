@@ -23,10 +23,11 @@ from recomengine.lib import clock
 from recomengine.lib.asgi import Request, Response, json_response
 from recomengine.lib.errors import DomainError
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable, ReplyError
+from recomengine.lib.seldom import Seldom
 from tenants import quotas
 from tenants.types import Caller, LiveState, Scope, TenantRef
 
-log = structlog.get_logger(__name__)
+not_projected: Final = Seldom(structlog.get_logger(__name__), "events not projected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ async def project(slug: str, commands: Sequence[Command], mux: RedisMux) -> None
             if isinstance(reply, ReplyError):
                 raise reply
     except RedisUnavailable as error:
-        log.warning("events not projected", tenant=slug, error=str(error))
+        not_projected.warn(tenant=slug, error=str(error))
 
 
 def presented_key(request: Request) -> str | None:

@@ -10,10 +10,10 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection
 
 from catalog import finding
+from recomengine.lib.seldom import Seldom
 from recommendations.serving.slates import Matching
 from tenants.types import TenantRef
 
-log = structlog.get_logger(__name__)
 KEPT: Final = 5.0  # seconds
 MOST: Final = 500  # filters remembered
 AT_ONCE: Final = 2  # questions to PostgreSQL
@@ -30,6 +30,7 @@ class CatalogueSearch:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, Matching], tuple[float, Sequence[int]]] = OrderedDict()
         self._asking = 0
+        self._not_asked = Seldom(structlog.get_logger(__name__), "catalogue not asked")
 
     async def get(self, tenant: TenantRef, asked: Matching) -> tuple[Sequence[int], bool]:
         """Internal ids, the most popular first, and whether that is the whole truth."""
@@ -43,7 +44,7 @@ class CatalogueSearch:
         try:
             found = await asyncio.wait_for(asyncio.shield(self._ask(tenant, asked)), PATIENCE)
         except (OperationalError, InterfaceError, TimeoutError) as error:
-            log.warning("catalogue not asked", tenant=tenant.slug, error=str(error) or type(error).__name__)
+            self._not_asked.warn(tenant=tenant.slug, error=str(error) or type(error).__name__)
             return last, False
         self._remember(key, found)
         return found, True

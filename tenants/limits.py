@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from recomengine.lib import naming, redis
 from recomengine.lib.errors import DomainError
 from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
+from recomengine.lib.seldom import Seldom
 from tenants.plans import BURST_SECONDS, PLANS
 from tenants.types import Caller
 
@@ -149,6 +150,7 @@ class Leases:
         self._mux = mux
         self._leases: dict[tuple[str, str], Lease] = {}
         self._held = 0
+        self._not_counted = Seldom(log, "requests not counted")
 
     async def take(self, caller: Caller) -> None:
         """Count one request of a caller; raises `throttled`. While Redis is away nobody is refused."""
@@ -179,7 +181,7 @@ class Leases:
         try:
             granted, short, wait = await self._mux.execute(*command(limits, wanted))
         except RedisUnavailable as error:
-            log.warning("requests not counted", tenant=caller.tenant.slug, error=str(error))
+            self._not_counted.warn(tenant=caller.tenant.slug, error=str(error))
             return Lease(1, time.monotonic() + LEASE_KEPT)
         if granted:
             return self._keep(name, Lease(granted, time.monotonic() + LEASE_KEPT))
