@@ -69,7 +69,7 @@ def model(items: int, k: int) -> modelstore.Model:
     return modelstore.Model({**tables, "lists": whole_shop_list(), "repurchases": repurchases(items)})
 
 
-def used() -> float:
+def used_memory() -> float:
     """Megabytes of Redis's memory in use."""
     return float(redis.client().info("memory")["used_memory"]) / 2**20
 
@@ -86,11 +86,13 @@ def main() -> None:
     made = model(options.items, options.k)
     try:
         for version in ("1", "2"):
-            before, began, cpu = used(), time.perf_counter(), time.process_time()
+            before, began, cpu = used_memory(), time.perf_counter(), time.process_time()
             publishing.write(TENANT, version, made)
             versions.flip(TENANT, version)
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-            print(f"version {version}: {seconds:.1f} s (this process {cpu:.1f} s), {used() - before:.0f} MB of Redis")
+            print(
+                f"version {version}: {seconds:.1f} s (this process {cpu:.1f} s), {used_memory() - before:.0f} MB of Redis"
+            )
             for table, name in zip(versions.TABLES, names(version), strict=True):
                 size = redis.client().memory_usage(name, samples=1000) or 0
                 print(f"    {table:10} {redis.client().hlen(name):>8,} lists, {size / 2**20:.0f} MB")

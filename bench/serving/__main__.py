@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.harness import bench_tenants, cpu_of, serving_processes
+from bench.publishing import used_memory
 from bench.serving import load, plain, profiling, shop, soak
 from recomengine.lib import redis
 from tenants import keys
@@ -33,13 +34,9 @@ BARS = "bars: 3,000 requests/s; p50 2, p90 5, p99 15 ms at 1,000/s; 300 µs a re
 
 @contextmanager
 def told(what: str) -> Iterator[None]:
-    began, before = time.perf_counter(), memory()
+    began, before = time.perf_counter(), used_memory()
     yield
-    print(f"{what}: {time.perf_counter() - began:.0f} s, {(memory() - before) / 2**20:,.0f} MB of Redis", flush=True)
-
-
-def memory() -> int:
-    return int(redis.client().info("memory")["used_memory"])
+    print(f"{what}: {time.perf_counter() - began:.0f} s, {used_memory() - before:,.0f} MB of Redis", flush=True)
 
 
 def fastest(make: Iterator[bytes], seconds: float, application: str, interface: str, workers: int) -> float:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import serving_processes
-from bench.publishing import model
+from bench.publishing import model, used_memory
 from bench.serving import load, shop
 from catalog import cards
 from catalog.models import Item
-from recomengine.lib import redis
 from recommendations import placements
 from recommendations.models import Rule
 from recommendations.releases import publishing, versions
@@ -30,11 +29,6 @@ def memory_of(pid: int) -> float:
     """Megabytes that a process holds."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096 / 2**20
-
-
-def memory_of_redis() -> float:
-    """Megabytes that its data takes."""
-    return int(redis.client().info("memory")["used_memory"]) / 2**20
 
 
 class Repeated:
@@ -104,9 +98,7 @@ def soak(make: Iterator[bytes], rate: float, minutes: int, beside: Mapping[str, 
             result = load.open_loop(port, make, rate, 60)
             failed += len(result.refused)
             held = ", ".join(f"{memory_of(pid):.0f}" for pid in pids)
-            print(
-                f"    minute {minute}: {result.told()}; memory {held} MB, Redis {memory_of_redis():,.0f} MB", flush=True
-            )
+            print(f"    minute {minute}: {result.told()}; memory {held} MB, Redis {used_memory():,.0f} MB", flush=True)
             for answer in result.refused[:1]:
                 print(answer.decode(errors="replace")[:500])
         went_well = [each.end() for each in beside.values()]
