@@ -90,9 +90,8 @@ def main() -> None:
             publishing.write(TENANT, version, made)
             versions.flip(TENANT, version)
             seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-            print(
-                f"version {version}: {seconds:.1f} s (this process {cpu:.1f} s), {used_memory() - before:.0f} MB of Redis"
-            )
+            taken = used_memory() - before
+            print(f"version {version}: {seconds:.1f} s (this process {cpu:.1f} s), {taken:.0f} MB of Redis")
             for table, name in zip(versions.TABLES, names(version), strict=True):
                 size = redis.client().memory_usage(name, samples=1000) or 0
                 print(f"    {table:10} {redis.client().hlen(name):>8,} lists, {size / 2**20:.0f} MB")
