@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from django.http import QueryDict
-
 from recomengine.lib.errors import FieldError
 from recommendations.dashboard import filter_rows
 from recommendations.dashboard.filter_rows import MORE_ROWS, OPS, SUGGESTED, Row, Rows
@@ -53,10 +51,13 @@ class FilteredForm(ShopForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._of_filters: list[tuple[str, str]] = []
-        self.rows: dict[str, Rows] = {
-            name: filter_rows.sent(self.data, name) if self.is_bound else self.initial.get(name, Rows())
-            for name, _, _ in self.FILTERS
-        }
+        known = self.rows_sent(self.data) if self.is_bound else self.initial
+        self.rows: dict[str, Rows] = {name: known.get(name, Rows()) for name, _, _ in self.FILTERS}
+
+    @classmethod
+    def rows_sent(cls, data: Any) -> dict[str, Rows]:
+        """What was sent of the filters, as `initial` takes it."""
+        return {name: filter_rows.sent(data, name) for name, _, _ in cls.FILTERS}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -88,8 +89,3 @@ class FilteredForm(ShopForm):
             wrong: FieldError = {"pointer": "", "code": "malformed_json", "message": f"That is no JSON: {error}."}
             self.refuse_filter(name, (), wrong)
             return None
-
-
-def rows_sent(data: QueryDict, form: type[FilteredForm]) -> dict[str, Rows]:
-    """What was sent of a form's filters, as `initial` takes it."""
-    return {name: filter_rows.sent(data, name) for name, _, _ in form.FILTERS}

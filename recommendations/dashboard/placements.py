@@ -17,7 +17,6 @@ from imports.dashboard import tried
 from recomengine.lib.errors import DomainError
 from recommendations import comparison, placement_editing, placements
 from recommendations.dashboard import filter_rows
-from recommendations.dashboard.filtered_form import rows_sent
 from recommendations.dashboard.placement_forms import PlacementForm, moved
 from recommendations.models import Placement
 from recommendations.strategies import STRATEGIES, Strategy
@@ -161,7 +160,7 @@ def _edited(
     cascade = moved(sent.getlist("cascade"), sent.get("move", ""), sent.get("add", ""))
     if "move" in sent or "more" in sent:
         return _form(
-            request, shop, row, PlacementForm(row, initial=sent.dict() | rows_sent(sent, PlacementForm)), cascade
+            request, shop, row, PlacementForm(row, initial=sent.dict() | PlacementForm.rows_sent(sent)), cascade
         )
     form = PlacementForm(row, sent)
     if form.is_valid() and (saved := _saved(request, shop, row, form, cascade)):
