@@ -4,24 +4,72 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from events import hot
+from recomengine.lib.redis_mux import RedisMux, RedisUnavailable
+from recommendations.hot import Known
+from tenants.keycache import KeyCache
+from tenants.limits import Leases
+from tenants.live import LiveStates
+
+
+class PatientMux(RedisMux):
+    """Redis asked without giving it up after a quarter of a second, in which a busy machine may do nothing at all."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout=10)
 
 
 class Edge:
     """The application in an event loop that runs in a thread of its own."""
 
     def __init__(self) -> None:
-        from recomengine.edge import Application
+        from recomengine import edge
 
-        self.application = Application()
+        vars(edge)["RedisMux"] = PatientMux
+        self.application = edge.Application()
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+
+    def settle(self) -> None:
+        """Wait for what requests left to be done, beside their answers."""
+        if (running := self.application.edge) is not None:
+            self.run(_settled(running))
+            running.serving_log.flush()
+
+    def age(self, seconds: float) -> None:
+        """Have what the process knows of live states and unknown keys be so much older: no test waits for that."""
+        if (running := self.application.edge) is None:
+            return
+        states, entries = running.states._states, running.keys._entries
+        states.update({slug: (at - seconds, state) for slug, (at, state) in list(states.items())})
+        entries.update({name: each._replace(at=each.at - seconds) for name, each in list(entries.items())})
+
+    def forget(self) -> None:
+        """Have the process know no more of any shop than one that was just started."""
+        from recomengine import edge
+
+        self.settle()
+        if (running := self.application.edge) is not None:
+            running.states = LiveStates(running.mux)
+            running.keys, running.leases = KeyCache(running.states), Leases(running.mux)
+            running.known = Known(running.mux, running.serving_log)
+        for complaint in (edge.redis_away, edge.store_away, hot.not_projected):
+            complaint._told_at = float("-inf")
+        hot.pace.forget()
+
+
+async def _settled(running: Any) -> None:
+    await asyncio.gather(*running.keys._recording, *running.known._under_way, return_exceptions=True)
+    with suppress(RedisUnavailable):
+        await running.mux.execute("PING")  # what was posted before it is carried out
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Two tenants in every run, real PostgreSQL, a real Redis-compatible server, and data that is really committed."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
+from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from events import hot as events_hot
 from events import trending
 from recomengine.lib import redis
 from recomengine.settings import broker
-from recommendations import placements
+from recommendations import catalogue_search, placements
 from recommendations.models import Placement
 from tenants import audit, changing, keys, tenancy
 from tenants.models import Tenant
@@ -36,12 +37,25 @@ TENANT_TABLES = (
 )  # fmt: skip
 
 PUBLIC_TABLES = (  # those that refer to others come first
+    "tenants_auditentry",
     "token_blacklist_blacklistedtoken", "token_blacklist_outstandingtoken", "usersessions_usersession",
     "mfa_authenticator", "account_emailconfirmation", "account_emailaddress", "django_admin_log", "django_session",
     "tenants_invitation", "tenants_membership", "tenants_usage", "tenants_apikey", "tenants_domain",
     "tenants_user_groups", "tenants_user_user_permissions", "tenants_user",
 )  # fmt: skip
 AS_MADE: dict[int, dict[str, Any]] = {}  # what the two tenants are set back to after each test
+# Nothing is taken out of the audit log, but by what empties the tables between tests, which says so.
+APPEND_ONLY = """
+    CREATE OR REPLACE FUNCTION tenants_auditentry_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'DELETE' AND current_setting('tests.between', true) = 'yes' THEN RETURN NULL; END IF;
+        RAISE EXCEPTION 'the audit log is append-only';
+    END $$
+"""
+BETWEEN_TESTS = "SET LOCAL tests.between = 'yes'"
+
+hypothesis_settings.register_profile("tests", deadline=None)  # how long a busy machine takes is no matter
+hypothesis_settings.load_profile("tests")
 
 
 def _redis_database(url: str, number: int) -> str:
@@ -65,6 +79,7 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.EVENT_ARCHIVE = str(tmp_path_factory.mktemp("archive"))
     redis.client.cache_clear()
     trending.UNDER_WAY = 0.0  # type: ignore[misc]  # no request is under way while a test rebuilds
+    catalogue_search.PATIENCE = 30.0  # type: ignore[misc]  # however slow the machine is
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +89,8 @@ def django_db_setup(
     """The worker's own database, migrated; pytest-django's own fixture makes one only for tests it marks."""
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        with connection.cursor() as cursor:
+            cursor.execute(APPEND_ONLY)
         yield
         teardown_databases(made, verbosity=0)
 
@@ -102,17 +119,19 @@ def database(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     a, b = request.getfixturevalue("tenants")
     yield
-    if "edge" in request.fixturenames and (running := request.getfixturevalue("edge").application.edge):
-        running.serving_log.flush()  # what was noted goes with the rest
+    if "edge" in request.fixturenames:
+        request.getfixturevalue("edge").forget()
     connection.set_schema_to_public()
     names = [f"{tenant.schema_name}.{table}" for tenant in (a, b) for table in TENANT_TABLES] + list(PUBLIC_TABLES)
     others = f"DELETE FROM tenants_tenant WHERE id NOT IN ({a.pk}, {b.pk})"
     with connection.cursor() as cursor:  # TRUNCATE costs ten times that: it makes files
-        cursor.execute("; ".join([*(f"DELETE FROM {name}" for name in names), others]))
+        cursor.execute("; ".join([BETWEEN_TESTS, *(f"DELETE FROM {name}" for name in names), others]))
     for pk, fields in AS_MADE.items():
         Tenant.objects.filter(pk=pk).update(**fields)
     redis.client().flushdb()
-    events_hot.pace.forget()
+    for store in (settings.MODEL_STORE, settings.TRAINING_DIR, settings.IMPORT_STORE, settings.EVENT_ARCHIVE):
+        for tenant in (a, b):
+            shutil.rmtree(Path(store, tenant.slug), ignore_errors=True)
 
 
 @pytest.fixture
