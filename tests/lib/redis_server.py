@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +42,22 @@ def run(server: ValkeyServer, scenario: Callable[[RedisMux], Awaitable[None]], *
     asyncio.run(main())
 
 
+@contextlib.contextmanager
+def silent(server: ValkeyServer) -> Iterator[None]:
+    """Within the block the server takes what it is sent and does nothing."""
+    process = server._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 async def eventually(attempt: Callable[[], Awaitable[Any]]) -> Any:
     """The result of the first attempt that finds Redis available."""
-    for _ in range(200):
+    deadline = time.monotonic() + 3 * PATIENT
+    while time.monotonic() < deadline:
         with contextlib.suppress(RedisUnavailable):
             return await attempt()
         await asyncio.sleep(0.02)
