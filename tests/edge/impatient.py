@@ -4,4 +4,4 @@ from recomengine.edge import application
 from recomengine.lib import asgi
 
 __all__ = ["application"]
-asgi.BODY_TIMEOUT = 1.0  # type: ignore[misc]
+asgi.BODY_TIMEOUT = 3.0  # type: ignore[misc]

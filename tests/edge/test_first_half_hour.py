@@ -67,19 +67,19 @@ def call(address: str, path: str, key: str = "", data: Any = None) -> tuple[int,
     body = None if data is None else json.dumps(data).encode()
     request = urllib.request.Request(f"{address}{path}", body, {"X-API-Key": key, "Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
 
 
-def until(condition: Any, seconds: float = 60) -> Any:
+def until(condition: Any, seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             if found := condition():
                 return found
-        except urllib.error.URLError:
+        except OSError:
             pass  # not up yet
         time.sleep(0.2)
     raise AssertionError(f"not within {seconds} seconds")

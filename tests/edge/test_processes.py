@@ -30,7 +30,7 @@ from tenants.types import TenantRef
 from tests.conftest import new_key
 
 pytestmark = pytest.mark.slow
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @dataclass

@@ -27,11 +27,12 @@ def port(environment: dict[str, str]) -> Iterator[int]:  # noqa: F811
 def statuses(port: int, request: str) -> list[int]:
     """The status of every answer until the server closes or has nothing more to say."""
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=3) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=15) as client:
         try:
             client.sendall(request.encode("latin-1"))
             while more := client.recv(65536):
                 received += more
+                client.settimeout(3)
         except (TimeoutError, ConnectionError):
             pass
     return [int(line.split()[1]) for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
@@ -83,7 +84,7 @@ EVENT_ADDRESSES = ("/api/v1/events", "/api/v1/events/batch", "/v1/track", "/v1/b
 
 def answer_to(client: socket.socket) -> bytes:
     """All that the server says until it closes the connection."""
-    client.settimeout(30)
+    client.settimeout(120)
     received = b""
     while more := client.recv(65536):
         received += more

@@ -26,8 +26,11 @@ def during(of: date, day: int = 10, hour: int = 12) -> str:
 
 
 def event(number: int, of: date, **fields: Any) -> dict[str, Any]:
-    """The view of that number, which is always the same one."""
-    moment = during(of, 1 + number % 28, number % 24)
+    """The view of that number, which is always the same one; of this month, it is over on whatever day it is asked for.
+
+    Those that would be to come are of now, one after the other.
+    """
+    moment = min(during(of, 1 + number % 28, number % 24), (clock.now() + timedelta(microseconds=number)).isoformat())
     sent = {"type": "view", "visitor_id": f"v{number}", "item_id": f"i{number}", "occurred_at": moment}
     return sent | {"event_id": str(uuid5(NAMESPACE, str(number)))} | fields
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from tests.api import Api
 
-PATIENCE = 10.0
+PATIENCE = 25.0
 
 
 class Watched:

@@ -45,10 +45,10 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     with worker(environment) as process:
         eventually(lambda: of(api_a, number)["progress"]["rows"] > 1_000)
         kill(process)
+    eventually(lambda: not imports.is_running(EVENTS, tenant_a))  # PostgreSQL ends what it was doing for it
     stopped = of(api_a, number)
     assert (stopped["status"], stopped["progress"]["rows"] < 21_100) == ("running", True)
     assert len(stored("id")) == stopped["stored"]
-    eventually(lambda: not imports.is_running(EVENTS, tenant_a))  # PostgreSQL notices that it is gone
     tasks.run_imports(tenant_a.slug)
     done = of(api_a, number)
     assert (done["status"], counts(done)) == ("completed", (20_300, 20_300, 100, 700))

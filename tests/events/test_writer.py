@@ -43,6 +43,8 @@ def running(connecting: Callable[[], "psycopg.Connection[Any]"] = named, threads
         yield made
     finally:
         made.close()
+        while end_connections(NAME):  # PostgreSQL notices a moment later that they are gone
+            pass
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def outcomes(made: Writer, jobs: Sequence[tuple[str, Any]], meanwhile: Callable[
 def end_connections(name: str) -> int:
     with connect() as connection:
         found = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE application_name = %s AND datname = current_database()",  # other test processes share the server
             [name],
         ).fetchall()

@@ -3,6 +3,8 @@
 import gzip
 import json
 from base64 import b64encode
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,8 +33,11 @@ def basic(user: str, password: str = "") -> str:
 
 
 def counted(tenant: TenantRef) -> dict[str, int]:
-    today = clock.now().date()
-    return dict(tallies.between(tenant, today, today).get(today, {}))
+    """The counts of today, and of yesterday if the day has just begun."""
+    today, found = clock.now().date(), Counter[str]()
+    for counts in tallies.between(tenant, today - timedelta(days=1), today).values():
+        found.update(counts)
+    return dict(found)
 
 
 # --- Segment --------------------------------------------------------------------------------------------------------
