@@ -1,9 +1,10 @@
 """What is answered while a server is away or slow, and when more is asked than can be answered."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from recommendations.serving import fallbacks
 from tenants.types import TenantRef
 from tests.api import Answer, Api, start_edge
 from tests.conftest import new_key
-from tests.lib.redis_server import address, start
+from tests.lib.redis_server import address, silent, start
 from tests.recommendations.conftest import ids, slate
 
 
@@ -45,7 +46,7 @@ def copy(tenant: TenantRef, other: "redis_py.Redis[Any]") -> None:
 
 def eventually_kept(api: Api, placement: str) -> None:
     """Wait until the process has looked up what it shows without Redis."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not api.edge.application.edge.known.fallbacks._kept["shop-a", placement].items:
         assert time.monotonic() < deadline
         slate(api, placement=placement)
@@ -96,7 +97,7 @@ def test_a_fallback_is_looked_up_again_now_and_then(own: Api, monkeypatch: pytes
     eventually_kept(own, "home")
     kept = own.edge.application.edge.known.fallbacks
     before = kept._kept["shop-a", "home"].at
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while kept._kept["shop-a", "home"].at == before:
         assert time.monotonic() < deadline
         slate(own, placement="home")
@@ -113,16 +114,20 @@ def test_a_catalogue_that_cannot_be_asked_leaves_a_slate_short_and_says_so(
         raise OperationalError("connection refused")
 
     def slow(*_: Any, **__: Any) -> list[int]:
-        time.sleep(1)
+        answered.wait(20)
         return []
 
+    monkeypatch.setattr(catalogue_search, "PATIENCE", 0.3)
     for reason in (away, slow):
+        answered = threading.Event()
         shop.edge.application.edge.known.catalogue._known.clear()
         with monkeypatch.context() as patched:
             patched.setattr(catalogue_search, "_passing", reason)
-            began = time.monotonic()
             answer = slate(shop, **wanted)
-            assert time.monotonic() - began < 0.9
+            assert (
+                reason is away or shop.edge.application.edge.known.catalogue._asking == 1
+            )  # PostgreSQL is still at it
+            answered.set()
         assert answer["degraded"] is True
         assert set(ids(answer)) <= set(ids(whole))
 
@@ -132,18 +137,19 @@ def test_what_is_too_much_is_refused_at_once_and_the_rest_answered(
 ) -> None:
     settings.MAX_CONCURRENT_RECOMMENDATIONS = 3
     slate(own, strategy="popular")
-    redis_py.from_url(address(server)).client_pause(150, all=True)  # type: ignore[no-untyped-call]
 
-    def ask(_: int) -> Answer:
+    def ask() -> Answer:
         return own.get("recommendations", {"strategy": "popular"})
 
     with ThreadPoolExecutor(12) as threads:
-        answers = list(threads.map(ask, range(12)))
-    codes = Counter(answer.status for answer in answers)
-    assert set(codes) == {200, 503}, codes
-    assert codes[200] >= 3
-    refused = [answer for answer in answers if answer.status == 503]
+        with silent(server):
+            asked = [threads.submit(ask) for _ in range(12)]
+            done = as_completed(asked, timeout=9)  # Redis is waited for a little longer
+            refused = [next(done).result() for _ in range(9)]
+        answers = [each.result() for each in asked]
+    assert Counter(answer.status for answer in answers) == {200: 3, 503: 9}
+    assert {answer.status for answer in refused} == {503}
     assert {answer.json["code"] for answer in refused} == {"overloaded"}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
     assert own.edge.application.edge.under_way == 0
-    assert ask(0).status == 200
+    assert ask().status == 200

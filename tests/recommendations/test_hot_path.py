@@ -68,6 +68,7 @@ def test_a_warm_request_asks_postgresql_nothing(shop: Api, statements: Statement
         {"limit": 0},
     ]
     slate(shop)
+    shop.edge.settle()
     del statements[:]
     for question in questions:
         assert shop.get("recommendations", question).status in {200, 400, 404}

@@ -343,5 +343,5 @@ def test_a_tenant_without_a_table_does_not_cost_the_others_theirs(tenant_a: Tena
     with capture_logs() as said:
         log.close()
     assert visitors(tenant_a) == ["one"]
-    assert next((each["event"], each.get("schema")) for each in said) == ("slates not logged", "t_gone")
+    assert ("slates not logged", "t_gone") in [(each["event"], each.get("schema")) for each in said]
     assert sum(each.get("lost", 0) for each in said) == 1

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as project
 from django.db import InterfaceError, OperationalError, connection
+from redis import Redis
 
 from recomengine.lib import naming, postgres, redis
 from recomengine.lib.errors import DomainError
@@ -24,6 +24,7 @@ from recommendations.training.stages import STAGES
 from tenants import tenancy
 from tenants.types import TenantRef
 from tests.api import Api
+from tests.lib.redis_server import address, start
 from tests.recommendations.conftest import lasting, notice, slate
 
 Status = ModelRun.Status
@@ -67,7 +68,7 @@ def test_a_killed_training_changes_nothing_and_is_gone_on_with(twinned: Api, ten
     shop = twinned
     before = answers(shop, "g3-1")
     command = [sys.executable, "-m", "tests.recommendations.killed", tenant_a.slug, stage]
-    done = subprocess.run(command, env=environment(), capture_output=True, check=False, timeout=120)
+    done = subprocess.run(command, env=environment(), capture_output=True, check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
     assert answers(shop, "g3-1") == before
     [_, killed] = runs(tenant_a)
@@ -139,24 +140,22 @@ def broken_off(*_: Any, **__: Any) -> Any:
     raise SystemError("broken off")
 
 
-@contextmanager
-def full_redis() -> Iterator[None]:
-    client = redis.client()
-    client.config_set("maxmemory", 1)
-    try:
-        yield
-    finally:
-        client.config_set("maxmemory", 0)
+@pytest.fixture
+def full_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A server of this test's own: the other workers use the tests' server."""
+    server = start(tmp_path_factory.mktemp("full"), maxmemory=1, **{"maxmemory-policy": "noeviction"})
+    with Redis.from_url(address(server), decode_responses=False) as client:
+        yield client
+    server.stop()
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")
-def test_redis_is_full(shop: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the writing of tables is done while it is full, since other tests use the same server."""
+def test_redis_is_full(shop: Api, tenant_a: TenantRef, full_redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     before, write = answers(shop), versions.write_table
 
     def write_full(*arguments: Any) -> int:
-        with full_redis():
+        with monkeypatch.context() as full:
+            full.setattr(redis, "client", lambda: full_redis)
             return write(*arguments)
 
     with monkeypatch.context() as patched:

@@ -55,7 +55,6 @@ QUESTIONS = st.builds(Question, generated_filters, st.integers(1, 30), SOME, SOM
 def fresh(api_a: Api, tenant_a: TenantRef, monkeypatch: pytest.MonkeyPatch) -> Api:
     """Shop A, whose catalogue is asked anew each time, with placements with and without variants side by side."""
     monkeypatch.setattr(catalogue_search, "KEPT", 0.0)
-    monkeypatch.setattr(catalogue_search, "PATIENCE", 30.0)  # however slow the machine is
     placement(api_a, tenant_a, "one", "for_you", "similar", "popular", "new", one_per_group=True)
     placement(api_a, tenant_a, "all", "recently_viewed", "trending", "new", one_per_group=False)
     seen = ["i0", "i3", "i7"]
