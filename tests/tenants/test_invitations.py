@@ -288,7 +288,7 @@ def at_once(*actions: Callable[[], Any]) -> list[str]:
     def run(action: Callable[[], Any]) -> str:
         try:
             connection.ensure_connection()
-            ready.wait(10)
+            ready.wait(60)
             action()
         except DomainError as error:
             return error.code

@@ -32,7 +32,16 @@ def taken(buckets: list[Bucket], wanted: int, burst: int) -> list[int]:
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch, tenants: tuple[Tenant, Tenant]) -> None:
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of limits stands still, so that nothing comes back while a test runs, however slow the machine is."""
+    script = limits.SCRIPT.replace("redis.call('TIME')", "{1800000000, 0}")
+    script = script.replace("'PX', math.ceil((after - now) / 1000) + 1", "'PX', 3600000")
+    assert script.count("{1800000000, 0}") == script.count("3600000") == 1
+    monkeypatch.setattr(limits, "SCRIPT", script)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tenants: tuple[Tenant, Tenant], still: None) -> None:
     """Shop A's plan holds five requests a second, ten at once."""
     plans = {**PLANS, "trial": Plan("trial", "Trial", 100, 5)}
     monkeypatch.setattr(limits, "PLANS", plans)
@@ -45,13 +54,15 @@ def test_a_bucket_gives_what_it_holds_and_no_more(tenants: Any) -> None:
 
 
 def test_what_is_taken_comes_back_in_time(tenants: Any) -> None:
-    bucket = [Bucket("bucket", 50, "")]
-    assert taken(bucket, 200, 2)[0] == 100
-    granted, short, wait = taken(bucket, 1, 2)
-    assert (granted, short) == (0, 1)
-    assert 0 < wait <= 20_000
-    time.sleep(wait / 1e6 + 0.1)
-    assert 5 <= taken(bucket, 200, 2)[0] <= 50  # a tenth of a second is five; a slow machine sleeps longer
+    bucket, began = [Bucket("bucket", 1, "")], time.monotonic()
+    assert taken(bucket, 200, 100)[0] == 100
+    granted, short, wait = taken(bucket, 1, 100)
+    passed = time.monotonic() - began
+    assert (granted, short) == (0, 1) or passed >= 1
+    assert 0 < wait <= 1_000_000 or granted
+    time.sleep(2)
+    back = taken(bucket, 200, 100)[0] + granted
+    assert 2 <= back <= time.monotonic() - began
 
 
 def test_two_buckets_give_together_or_not_at_all(tenants: Any) -> None:
@@ -63,8 +74,8 @@ def test_two_buckets_give_together_or_not_at_all(tenants: Any) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(wants=st.lists(st.integers(1, 7), min_size=1, max_size=40), held=st.integers(1, 60))
-def test_many_at_once_get_exactly_what_there_is(wants: list[int], held: int) -> None:
-    redis.client().delete("of many")  # no other test's bucket: nothing is flushed after this one
+def test_many_at_once_get_exactly_what_there_is(tenants: Any, wants: list[int], held: int) -> None:
+    redis.client().delete("of many")
     bucket = [Bucket("of many", held * SLOW, "")]
     with ThreadPoolExecutor(8) as pool:
         granted = [answer[0] for answer in pool.map(lambda wanted: taken(bucket, wanted, 1_000_000), wants)]
@@ -85,7 +96,7 @@ def refusals(api: Api, path: str, n: int = 20) -> list[Answer]:
 @pytest.mark.parametrize("path", ["recommendations", "strategies"])
 def test_a_tenant_over_its_limit_is_told_when_to_come_back(api_a: Api, api_b: Api, tiny: None, path: str) -> None:
     refused = refusals(api_a, path)
-    assert 5 <= len(refused) <= 10  # ten pass at once, and what comes back meanwhile
+    assert len(refused) == 10
     assert {(answer.status, answer.json["code"]) for answer in refused} == {(429, "throttled")}
     headers = refused[0].headers
     assert (headers["ratelimit-limit"], headers["ratelimit-remaining"], headers["retry-after"]) == ("5", "0", "1")
@@ -95,6 +106,7 @@ def test_a_tenant_over_its_limit_is_told_when_to_come_back(api_a: Api, api_b: Ap
 
 
 @pytest.mark.parametrize("path", ["recommendations", "strategies"])
+@pytest.mark.usefixtures("still")
 def test_a_key_has_its_own_limit_beside_the_tenants(edge: Any, api_a: Api, tenant_a: TenantRef, path: str) -> None:
     bounded = Api(edge, new_key(tenant_a, requests_per_second=3))
     refused = refusals(bounded, path)
@@ -105,7 +117,7 @@ def test_a_key_has_its_own_limit_beside_the_tenants(edge: Any, api_a: Api, tenan
 
 def test_the_edge_and_django_count_into_one_bucket(api_a: Api, tiny: None) -> None:
     refusals(api_a, "recommendations")
-    assert len(refusals(api_a, "strategies", 5)) >= 3
+    assert len(refusals(api_a, "strategies", 5)) == 5
 
 
 def test_all_processes_together_keep_to_the_limit(tenant_a: TenantRef, edge: Any, tiny: None) -> None:
@@ -120,10 +132,9 @@ def test_all_processes_together_keep_to_the_limit(tenant_a: TenantRef, edge: Any
             return False
         return True
 
-    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         passed = sum(pool.map(take, range(200)))
-    assert 6 <= passed <= 10 + 5 * (time.monotonic() - began) + 1
+    assert 6 <= passed <= 10
 
 
 def edge_mux(edge: Any) -> Any:

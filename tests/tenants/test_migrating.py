@@ -275,5 +275,5 @@ def test_two_do_not_migrate_at_the_same_time(late: Late) -> None:
         thread.join(0.5)
         assert thread.is_alive()
         assert applied("public") == applied("t_shop_a") == []
-    thread.join(20)
+    thread.join(60)
     assert applied("t_shop_a") == ["0001_late"]

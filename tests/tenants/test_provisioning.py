@@ -144,7 +144,7 @@ def test_of_many_who_want_one_slug_one_gets_it(tenants: Any) -> None:
 
 @pytest.mark.slow
 def test_two_hundred_at_once_get_a_whole_schema_each(tenants: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cast(Any, connection).pool, "timeout", 60)  # ten connections on a busy machine
+    monkeypatch.setattr(cast(Any, connection).pool, "timeout", 200)  # ten connections on a busy machine
     slugs = [f"at-once-{number}" for number in range(200)]
     names = ["t_" + slug.replace("-", "_") for slug in slugs]
     try:

@@ -251,7 +251,7 @@ def test_those_who_wait_for_the_first_recording_may_hold_every_connection(unreco
             with transaction.atomic():
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")
-                together.wait(10)
+                together.wait(60)
                 schemas.create(f"t_early_{number}")
         finally:
             connection.close()
