@@ -23,7 +23,7 @@ def check(**environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if name not in GOOD}
     command = [sys.executable, "-W", "ignore", "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     return subprocess.run(  # the caller looks at the exit code
-        command, check=False, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, timeout=60
+        command, check=False, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, timeout=180
     )
 
 

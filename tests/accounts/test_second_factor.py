@@ -82,10 +82,11 @@ def test_a_code_works_once_on_dashboard_and_api_together(secret: str, api: Api) 
 def test_the_api_asks_for_the_code(secret: str, api: Api) -> None:
     asked = tokens(api)
     assert (asked.status, asked.json["code"]) == (403, "second_factor_required")
-    given = tokens(api, code_of(secret))
+    code = code_of(secret)
+    given = tokens(api, code)
     assert given.status == 200
     assert me(api, given.json["access"]) == 200
-    assert tokens(api, code_of(secret)).status == 401
+    assert tokens(api, code).status == 401
 
 
 def test_a_code_of_another_moment_is_refused(secret: str, api: Api) -> None:
