@@ -36,7 +36,7 @@ class Edge:
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(120)
 
     def settle(self) -> None:
         """Wait for what requests left to be done, beside their answers."""

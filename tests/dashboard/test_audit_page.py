@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db.models import Max
 from django.test import Client
 
 from tenants import audit
@@ -16,12 +15,6 @@ from tenants.models import AuditEntry, Tenant
 from tenants.shop_pages.audit import changes, harmless
 from tenants.types import Actor, Role, TenantRef
 from tests.dashboard.conftest import SignIn
-
-
-@pytest.fixture(autouse=True)
-def since(tenant_a: TenantRef) -> int:
-    """The last entry of tests before: entries cannot be deleted."""
-    return AuditEntry.objects.aggregate(last=Max("pk"))["last"] or 0
 
 
 def told(
@@ -137,10 +130,10 @@ def test_a_filter_that_is_none_is_named(owner: Client, query: str) -> None:
     assert 'role="alert"' in part.content.decode()
 
 
-def test_pages_go_to_older_entries_and_back(owner: Client, tenant_a: TenantRef, since: int) -> None:
+def test_pages_go_to_older_entries_and_back(owner: Client, tenant_a: TenantRef) -> None:
     for number in range(120):
         told(tenant_a, subject=f"<{number}>", action="test.paged")
-    rows = list(AuditEntry.objects.filter(pk__gt=since, action="test.paged").order_by("-pk"))
+    rows = list(AuditEntry.objects.filter(action="test.paged").order_by("-pk"))
     first = entries(owner, "?action=test.paged")
     assert [f"&lt;{number}&gt;" in first for number in (119, 70, 69)] == [True, True, False]
     assert f"action=test.paged&amp;before={rows[49].pk}" in first

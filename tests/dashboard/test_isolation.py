@@ -26,7 +26,7 @@ from tests.addresses import KEY_ID, routes
 from tests.conftest import new_key
 from tests.dashboard.conftest import SignIn
 
-MARK = "of-shop-a-alone"  # and of no other test, because the audit log keeps what any of them sends
+MARK = "of-shop-a-alone"
 OPEN = {
     "sdk/demo/": "/sdk/demo/",
     "sdk/v1/<str:name>": "/sdk/v1/recom.js",

@@ -58,7 +58,7 @@ def address(environment: dict[str, str]) -> Iterator[str]:
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(20)
+            process.wait(60)
         schemas.drop(f"t_{SLUG.replace('-', '_')}")
         Tenant.objects.filter(slug=SLUG).delete()
 

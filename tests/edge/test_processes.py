@@ -90,10 +90,10 @@ def started(*command: str, environment: dict[str, str]) -> Iterator[subprocess.P
         if process.poll() is None:
             process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture
@@ -217,9 +217,9 @@ def test_what_was_answered_with_202_is_stored_however_the_server_ends(
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.terminate()
-        process.wait(30)
+        process.wait(60)
         for sender in senders:
-            sender.result(30)
+            sender.result(60)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT visitor_id FROM {tenant_a.schema}.events_event")
         stored = [row[0] for row in cursor.fetchall()]
@@ -250,4 +250,4 @@ def test_a_live_stream_is_fed_by_every_worker_and_ends_with_the_server(
         process.terminate()
         rest = stream.read()
         assert b"event: end" in rest
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0

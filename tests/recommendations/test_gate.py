@@ -139,7 +139,7 @@ def test_what_is_changed_by_hand_during_a_training_stays(
     def meanwhile(tenant: TenantRef, version: str, *rest: Any) -> int:
         if version not in (first, second) and served(busy) == second:
             with ThreadPoolExecutor(1) as pool:
-                pool.submit(go_back).result(30)
+                pool.submit(go_back).result(120)
         return write(tenant, version, *rest)
 
     monkeypatch.setattr(versions, "write_table", meanwhile)

@@ -31,7 +31,7 @@ def test_who_is_told_to_end_writes_everything_first(stack: Stack) -> None:
         asker.go_on(2.0)
     assert stack.web is not None
     stack.web.send_signal(signal.SIGTERM)
-    stack.web.wait(20)
+    stack.web.wait(60)
     assert set(asker.answered) - logged(stack) == set()
     stack.serve()
 

@@ -213,7 +213,7 @@ def test_a_second_training_is_refused_while_one_is_under_way(
 
     def held(*args: Any) -> Any:
         under_way.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         return build(*args)
 
     def train_first() -> str:
@@ -225,7 +225,7 @@ def test_a_second_training_is_refused_while_one_is_under_way(
     with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patched:
         patched.setattr(building, "build", held)
         first = pool.submit(train_first)
-        assert under_way.wait(30)
+        assert under_way.wait(60)
         patched.setattr(building, "build", build)
         with pytest.raises(DomainError) as refused:
             running.train(tenant_a)
@@ -235,7 +235,7 @@ def test_a_second_training_is_refused_while_one_is_under_way(
         [under_way_now] = listed(filled)
         assert (under_way_now["status"], under_way_now["stage"]) == ("running", "building")
         go_on.set()
-        assert first.result(30) == Status.PUBLISHED
+        assert first.result(120) == Status.PUBLISHED
     assert running.train(tenant_a).status == Status.PUBLISHED
 
 

@@ -55,7 +55,7 @@ def running(*command: str, environment: dict[str, str]) -> Iterator["subprocess.
 def kill(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(20)
+    process.wait(60)
 
 
 def worker(environment: dict[str, str]) -> Any:

@@ -135,13 +135,13 @@ class Stack:
         """End the API's processes, all at once."""
         assert self.web is not None
         os.killpg(self.web.pid, signal.SIGKILL)
-        self.web.wait(20)
+        self.web.wait(60)
 
     def end(self) -> None:
         if self.web is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.web.pid, signal.SIGKILL)
-            self.web.wait(20)
+            self.web.wait(60)
         lifecycle.reset(self.root)
         shutil.rmtree(self.root)
 

@@ -69,7 +69,7 @@ def test_the_worker_is_killed(stack: Stack) -> None:
     with Sender(stack.port, stack.key) as sender:
         sender.go_on()
         os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait(20)
+        worker.wait(60)
         sender.go_on()
     assert_each_stored_once(stack, sender)
     assert not sender.refusals
