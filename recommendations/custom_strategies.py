@@ -57,7 +57,7 @@ def create(tenant: TenantRef, key: str, name: str, parts: Sequence[PartIn], *, b
                 raise DomainError("conflict", f"There are {MAX_STRATEGIES} strategies already; remove one first.")
             save_unless_taken(row, "a strategy", force_insert=True)
         audit.record_of(tenant, by, "strategy.created", row.key, after=told(row))
-    placements.publish(tenant)
+        placements.publish(tenant)
     return row
 
 
@@ -77,7 +77,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
         old, new = audit.changed(before, told(row))
         if new:
             audit.record_of(tenant, by, "strategy.edited", row.key, before=old, after=new)
-    placements.publish(tenant)
+        placements.publish(tenant)
     return row
 
 
@@ -91,7 +91,7 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
             before = told(row)
             row.delete()
         audit.record_of(tenant, by, "strategy.deleted", row.key, before=before)
-    placements.publish(tenant)
+        placements.publish(tenant)
 
 
 def told(row: CustomStrategy) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def create(tenant: TenantRef, sent: Mapping[str, Any], *, by: Actor) -> Rule:
                 raise DomainError("conflict", f"There are {MAX_RULES} rules already; remove one first.")
             save_unless_taken(row, "a rule", force_insert=True)
         audit.record_of(tenant, by, "rule.created", row.key, after=told(row))
-    placements.publish(tenant)
+        placements.publish(tenant)
     return row
 
 
@@ -113,7 +113,7 @@ def edit(tenant: TenantRef, key: str, changes: Mapping[str, Any], *, by: Actor) 
             row.version += 1
             row.save()
         audit.record_of(tenant, by, "rule.edited", row.key, before=old, after=new)
-    placements.publish(tenant)
+        placements.publish(tenant)
     return row
 
 
@@ -126,7 +126,7 @@ def remove(tenant: TenantRef, key: str, *, by: Actor) -> None:
             before = told(row)
             row.delete()
         audit.record_of(tenant, by, "rule.deleted", row.key, before=before)
-    placements.publish(tenant)
+        placements.publish(tenant)
 
 
 def filled(row: Rule, rule: RuleIn) -> Rule:

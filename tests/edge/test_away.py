@@ -88,6 +88,33 @@ def test_writes_through_django_while_redis_is_away(api_a: Api, monkeypatch: pyte
     assert api_a.call("PATCH", "placements/home", data={"limit": 3}).status == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "change"),
+    [
+        ("placements", {"name": "New", "cascade": ["popular"]}, {"limit": 3}),
+        ("rules", {"name": "New", "action": {"type": "pin", "item_id": "mug", "position": 1}}, {"name": "Newer"}),
+        ("strategies", {"name": "New", "parts": [{"strategy": "popular"}]}, {"name": "Newer"}),
+    ],
+)
+def test_what_pages_cannot_be_told_is_not_stored(
+    api_a: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, path: str, body: Any, change: Any
+) -> None:
+    nobody = redis_py.from_url(f"unix://{tmp_path}/nobody-listens")
+
+    def without_redis(method: str, address: str, data: Any = None) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(redis, "client", lambda: nobody)
+            assert_away(api_a.call(method, address, data=data), "overloaded")
+
+    without_redis("POST", path, body | {"key": "ours"})
+    assert api_a.get(f"{path}/ours").status == 404
+    created = api_a.post(path, body | {"key": "ours"})
+    assert created.status == 201, created.body
+    without_redis("PATCH", f"{path}/ours", change)
+    without_redis("DELETE", f"{path}/ours")
+    assert api_a.get(f"{path}/ours").json == created.json
+
+
 def test_requests_while_postgresql_is_away(api_a: Api, edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     assert api_a.get("recommendations").status == 200
 
