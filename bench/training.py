@@ -30,13 +30,14 @@ import ibis
 from bench import hostile, power_law
 from recommendations.algorithms import baskets, content, coview, popularity, sessions
 from recommendations.algorithms.engine import open_engine
+from recommendations.algorithms.parts import in_parts_of
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 
 Job = Callable[[Path, int, Path], int]
 
 
 def _coview(engine: Any, interactions: ibis.Table) -> ibis.Table:
-    steps = engine.create_table("sessions", sessions.numbered_sessions(interactions))
+    steps = sessions.numbered_sessions(interactions, in_parts=in_parts_of(engine))
     return coview.coview_of_sessions(steps, keep=engine.create_table)
 
 

@@ -73,23 +73,17 @@ def coview_of_sessions(steps: ibis.Table, params: CoviewParams = BROWSING, keep:
     item's own order. Age is counted from the newest session. `count`: distinct sessions with both within the window.
     `keep`: what is read more than once goes through it; without it a large log's pairs are computed or stored twice.
     """
-    weighted = keep("weighted steps", _with_weight(steps, params.half_life_days))
-    pairs = both_ways(keep("pairs", _pairs(weighted, params)))
+    weighted = _with_weight(steps, params.half_life_days)
     factors = keep("factors", _factors(weighted, params))
-    anchors = factors.select("item", "of_anchor")
-    others = factors.select("of_neighbour", neighbour="item")
-    joined = pairs.inner_join(anchors, "item").inner_join(others, "neighbour")
-    score = joined.of_anchor * joined.weight * joined.of_neighbour
-    return rank_neighbours(joined.select("item", "neighbour", "count", score=score), params.k, keep)
+    scored = both_ways(keep("pairs", _scored(_pairs(weighted, steps, params), factors)))
+    return rank_neighbours(scored.rename(score="weight"), params.k, keep)
 
 
 def _with_weight(steps: ibis.Table, half_life_days: float) -> ibis.Table:
-    """The steps, each with the weight of its session and whether an item comes back in it (true or null)."""
+    """The steps, each with the weight of its session."""
     age = steps.ended_at.max().as_scalar().epoch_seconds() - steps.ended_at.epoch_seconds()
     weight = ibis.literal(2.0) ** (-age / SECONDS_PER_DAY / half_life_days)
-    often = steps.group_by("session", "item").having(ibis._.count() > 1).agg().select("session").distinct()
-    marked = steps.select("session", "position", "item", weight=weight)
-    return marked.left_join(often.mutate(returns=True), "session").select(*marked.columns, "returns")
+    return steps.select("session", "position", "item", "returns", weight=weight)
 
 
 def _factors(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
@@ -102,29 +96,43 @@ def _factors(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
     )
 
 
+def _scored(pairs: ibis.Table, factors: ibis.Table) -> ibis.Table:
+    """The pairs, with scores as weights, which are joined with the factors before there are twice as many of them."""
+    low = factors.select(low="item", low_anchor="of_anchor", low_neighbour="of_neighbour")
+    high = factors.select(high="item", high_anchor="of_anchor", high_neighbour="of_neighbour")
+    joined = pairs.inner_join(low, "low").inner_join(high, "high")
+    return joined.select(
+        "low",
+        "high",
+        "count",
+        up=(joined.low_anchor * joined.up * joined.high_neighbour).cast("float32"),
+        down=(joined.high_anchor * joined.down * joined.low_neighbour).cast("float32"),
+    )
+
+
 def _decayed_sessions(weighted: ibis.Table) -> ibis.Table:
     per_session = weighted.group_by("session").agg(weight=weighted.weight.max())
     return per_session.agg(total=per_session.weight.sum())
 
 
-def _pairs(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
+def _pairs(weighted: ibis.Table, steps: ibis.Table, params: CoviewParams) -> ibis.Table:
     """Unordered pairs low < high: weight of `high` for `low` (`up`), of `low` for `high` (`down`), and sessions."""
     # Where no item comes back a session meets a pair once: orders, which have most pairs, need not be grouped twice.
-    once = _met(weighted.filter(weighted.returns.isnull()), params).drop("session")
-    met = _met(weighted.filter(weighted.returns.notnull()), params)
+    once = _met(weighted, steps, params, returning=False).drop("session")
+    met = _met(weighted, steps, params, returning=True)
     again = met.group_by("session", "low", "high").agg(up=met.up.sum(), down=met.down.sum()).drop("session")
     per_session = ibis.union(once, again)
     return per_session.group_by("low", "high").agg(
-        up=per_session.up.sum().cast("float32"),
-        down=per_session.down.sum().cast("float32"),
-        count=per_session.count().cast("int32"),
+        up=per_session.up.sum(), down=per_session.down.sum(), count=per_session.count().cast("int32")
     )
 
 
-def _met(weighted: ibis.Table, params: CoviewParams) -> ibis.Table:
-    a, b = weighted, weighted.view()
+def _met(weighted: ibis.Table, steps: ibis.Table, params: CoviewParams, *, returning: bool) -> ibis.Table:
+    """Every meeting of two items in the sessions to which an item returns, or in the others."""
+    a, b = weighted, steps.view()
+    of_kind = (a.returns, b.returns) if returning else (~a.returns, ~b.returns)
     later = (b.position > a.position) | ((b.position == a.position) & (b.item > a.item))
-    near = (a.session == b.session, later, b.position <= a.position + params.window, a.item != b.item)
+    near = (a.session == b.session, *of_kind, later, b.position <= a.position + params.window, a.item != b.item)
     gap = b.position - a.position
     share = a.weight / ibis.greatest(gap, 1) if params.gap_decay else a.weight
     either = (params.forward + params.backward) / 2

@@ -52,9 +52,9 @@ def rank_items(scored: ibis.Table, k: int) -> ibis.Table:
 def _least_scores(typed: ibis.Table, k: int) -> ibis.Table:
     """What an item's k best reach at the least, and not many more: of a hundred million events most pairs do not.
 
-    Counting them by classes of scores, half a power of two wide, takes little memory; sorting them all takes much.
+    Counting them by classes of scores, a power of two wide, takes little memory; sorting them all takes much.
     """
-    sizes = typed.group_by("item", level=(typed.score.log2() * 2).floor().cast("int16")).agg(
+    sizes = typed.group_by("item", level=typed.score.log2().floor().cast("int16")).agg(
         size=typed.count(), least=typed.score.min()
     )
     from_the_top = ibis.cumulative_window(group_by="item", order_by=ibis.desc("level"))

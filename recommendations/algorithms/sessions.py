@@ -6,6 +6,7 @@ from typing import Final
 import ibis
 
 from recommendations.algorithms.hashing import hashed
+from recommendations.algorithms.parts import InParts, as_a_whole
 from recommendations.algorithms.types import POSITIVE_TYPES, SESSION_EVENTS
 
 SCATTER_PRIME: Final = 2_147_483_647
@@ -43,16 +44,28 @@ def sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.
     return numbered_sessions(interactions, params).cast(SESSION_EVENTS)
 
 
-def numbered_sessions(interactions: ibis.Table, params: SessionParams = DEFAULT) -> ibis.Table:
-    """The same with numbers (`hashing`) instead of names for sessions: several times faster to work with."""
+def numbered_sessions(
+    interactions: ibis.Table, params: SessionParams = DEFAULT, in_parts: InParts = as_a_whole
+) -> ibis.Table:
+    """The same with numbers (`hashing`) instead of names for sessions: several times faster to work with.
+
+    `in_parts` divides a large log by visits, so that each part is sorted in memory.
+    """
+    return in_parts("sessions", _visits(interactions, params), "visit", lambda part: _of_visits(part, params))
+
+
+def _visits(interactions: ibis.Table, params: SessionParams) -> ibis.Table:
+    """One row per event, with a number for the visit: what a visitor did under one session id, or under none."""
     positive = interactions.filter(interactions.type.isin(params.types), interactions.visitor.notnull())
     single = positive.filter(positive.order_id.isnull())
-    ordered = _ordered(positive.filter(positive.order_id.notnull()))
-    # Filtered before the union, so that what is read twice is the file and no copy of it.
-    named = ibis.union(*(_hashed(events.filter(events.session.notnull())) for events in (single, ordered)))
-    unnamed = ibis.union(*(_hashed(events.filter(events.session.isnull())) for events in (single, ordered)))
-    events = ibis.union(named.rename(session="visit"), _split(unnamed, params.gap_minutes))
-    return _capped(_whole(_new(_at_moments(events))), params)
+    return ibis.union(_hashed(single), _hashed(_ordered(positive.filter(positive.order_id.notnull()))))
+
+
+def _of_visits(events: ibis.Table, params: SessionParams) -> ibis.Table:
+    """The sessions of some visits, all events of which are there."""
+    named = events.filter(events.is_named).select("item", "moment", "units", session="visit")
+    unnamed = _split(events.filter(~events.is_named), params.gap_minutes)
+    return _returning(_capped(_whole(_new(_at_moments(ibis.union(named, unnamed)))), params))
 
 
 def _ordered(lines: ibis.Table) -> ibis.Table:
@@ -65,11 +78,11 @@ def _ordered(lines: ibis.Table) -> ibis.Table:
 
 
 def _hashed(events: ibis.Table) -> ibis.Table:
-    """One row per event, with a number for the visit: what a visitor did under one session id, or under none."""
     return events.select(
         "item",
         moment="occurred_at",
         visit=hashed(events.visitor + "\t" + events.session.fill_null("")),
+        is_named=events.session.notnull(),
         units=events.quantity.fill_null(1),
     )
 
@@ -135,7 +148,14 @@ def _capped(whole: ibis.Table, params: SessionParams) -> ibis.Table:
     kept = ranked.filter(ranked.row - ranked.steps_after < params.max_at_once)
     in_order = ibis.window(group_by="session", order_by="row")
     last = kept.mutate(back=ibis.row_number().over(in_order)).filter(ibis._.back < params.max_events)
-    return ibis.union(short.select(*SESSION_EVENTS.names), last.select(*SESSION_EVENTS.names))
+    columns = ["session", "position", "item", "ended_at"]
+    return ibis.union(short.select(*columns), last.select(*columns))
+
+
+def _returning(steps: ibis.Table) -> ibis.Table:
+    often = steps.group_by("session", "item").having(ibis._.count() > 1).agg().select("session").distinct()
+    joined = steps.left_join(often.mutate(found=True), "session")
+    return joined.select(*steps.columns, returns=joined.found.notnull())
 
 
 def _scattered(steps: ibis.Table) -> ibis.Value:

@@ -21,11 +21,18 @@ INTERACTIONS: Final = ibis.schema(
 """One row per (event, item line); `item` is the tenant's internal number of the item."""
 
 SESSION_EVENTS: Final = ibis.schema(
-    {"session": "string", "position": "int64", "item": "int64", "ended_at": "timestamp('UTC')"}
+    {
+        "session": "string",
+        "position": "int64",
+        "item": "int64",
+        "ended_at": "timestamp('UTC')",
+        "returns": "boolean",
+    }
 )
 """One row per step of a session.
 
-`position` rises by one from moment to moment, steps of one moment share it; `ended_at` is the moment of the last.
+`position` rises by one from moment to moment, steps of one moment share it; `ended_at` is the moment of the last;
+`returns`: whether some item comes back in the session.
 """
 
 NEIGHBOURS: Final = ibis.schema(

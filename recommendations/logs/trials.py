@@ -25,7 +25,7 @@ from recommendations.logs.reading import Log
 from recommendations.releases.packed_tables import MemoryTables
 from recommendations.strategies.base import CANDIDATES
 from recommendations.training import building, choosing
-from recommendations.training.building import Run
+from recommendations.training.building import Runner
 from recommendations.training.choosing import Choice
 from recommendations.training.offline import packed_neighbours, packed_ranking, recommender
 from recommendations.types import LISTS
@@ -128,7 +128,7 @@ def trained(log: Log, strategy: str, texts: Sequence[CatalogItem] = ()) -> Memor
     if strategy == "recently_viewed":
         return MemoryTables({})
     with building.engine_of(log.path) as (engine, interactions):
-        run = building.runner(engine, lambda _: None)
+        run = building.Runner(engine)
         if strategy == "popular":
             return MemoryTables({LISTS: {"popular": packed_ranking(run("popular", building.popular(interactions)))}})
         table = log.as_orders(interactions) if strategy == "bought_together" else interactions
@@ -137,18 +137,18 @@ def trained(log: Log, strategy: str, texts: Sequence[CatalogItem] = ()) -> Memor
         return MemoryTables({name: packed_neighbours(each) for name, each in found.items()}, choice.serving)
 
 
-def _coviews(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
-    steps = run("sessions", sessions.numbered_sessions(table, choice.coview.sessions))
+def _coviews(run: Runner, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
+    steps = sessions.numbered_sessions(table, choice.coview.sessions, run.in_parts)
     return {"coview": run("coview", coview.coview_of_sessions(steps, choice.coview, run))}
 
 
-def _baskets(run: Run, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
+def _baskets(run: Runner, table: ibis.Table, choice: Choice, _: list[CatalogItem]) -> dict[str, ibis.Table]:
     combined = run("combinations", baskets.combinations(table, choice.single))
     ranked = {"baskets": choice.single, "carts": choice.cart}
     return {name: run(name, baskets.rank_combinations(combined, params)) for name, params in ranked.items()}
 
 
-def _similar(run: Run, table: ibis.Table, choice: Choice, texts: list[CatalogItem]) -> dict[str, ibis.Table]:
+def _similar(run: Runner, table: ibis.Table, choice: Choice, texts: list[CatalogItem]) -> dict[str, ibis.Table]:
     together = _baskets(run, table, choice, texts)["baskets"]
     viewed = _coviews(run, table, choice, texts)["coview"]
     by_text = run("content", content.similar(texts))

@@ -14,6 +14,7 @@ from django.conf import settings
 from catalog.reading import ItemContent
 from recommendations.algorithms import backing, baskets, content, coview, popularity, repurchases, sessions
 from recommendations.algorithms.engine import open_engine
+from recommendations.algorithms.parts import Derive, in_parts_of
 from recommendations.algorithms.types import INTERACTIONS, CatalogItem
 from recommendations.releases.modelstore import REPURCHASES, SCHEMA
 from recommendations.training.choosing import Choice
@@ -23,8 +24,24 @@ Report = dict[str, Any]
 Events: TypeAlias = pa.Table | Path
 """In memory, or a Parquet file, or a directory of such files (at least one, though it may hold no rows)."""
 Progress = Callable[[str], None]
-Run = Callable[[str, ibis.Table], ibis.Table]
 USUAL: Final = Choice()
+
+
+class Runner:
+    """Executes an expression once and keeps its result under a name, for the expressions that build on it."""
+
+    def __init__(self, engine: Any, progress: Progress = lambda _: None) -> None:
+        self._engine, self._progress, self._in_parts = engine, progress, in_parts_of(engine)
+
+    def __call__(self, name: str, expression: ibis.Table) -> ibis.Table:
+        self._progress(name)
+        table: ibis.Table = self._engine.create_table(name, expression)
+        return table
+
+    def in_parts(self, name: str, rows: ibis.Table, by: str, derive: Derive) -> ibis.Table:
+        """The same part by part (an `InParts`)."""
+        self._progress(name)
+        return self._in_parts(name, rows, by, derive)
 
 
 def build(
@@ -41,7 +58,7 @@ def build(
     """
     with engine_of(events, until) as (engine, raw):
         interactions = numbered(items, raw)
-        run = runner(engine, progress)
+        run = Runner(engine, progress)
         neighbours = _neighbours(run, interactions, [_content(item) for item in items], choice)
         built = {name: engine.to_pyarrow(table) for name, table in neighbours.items()}
         lists = engine.to_pyarrow(run("lists", _lists(interactions)))
@@ -71,9 +88,11 @@ def opened(engine: Any, events: Events) -> ibis.Table:
     return engine.read_parquet(events / "*.parquet" if events.is_dir() else events)
 
 
-def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], choice: Choice) -> dict[str, ibis.Table]:
+def _neighbours(
+    run: Runner, interactions: ibis.Table, texts: list[CatalogItem], choice: Choice
+) -> dict[str, ibis.Table]:
     """The tables of neighbour lists; what several of them share is computed once."""
-    steps = run("sessions", sessions.numbered_sessions(interactions, choice.coview.sessions))
+    steps = sessions.numbered_sessions(interactions, choice.coview.sessions, run.in_parts)
     viewed = run("views", coview.coview_of_sessions(steps, choice.coview, run))
     combined = run("combinations", baskets.combinations(interactions, choice.single))
     together = run("baskets", baskets.rank_combinations(combined, choice.single))
@@ -85,7 +104,7 @@ def _neighbours(run: Run, interactions: ibis.Table, texts: list[CatalogItem], ch
 
 
 def alike(
-    run: Run, texts: list[CatalogItem], by_text: ibis.Table, together: ibis.Table, viewed: ibis.Table
+    run: Runner, texts: list[CatalogItem], by_text: ibis.Table, together: ibis.Table, viewed: ibis.Table
 ) -> ibis.Table:
     """The neighbours by text (NEIGHBOURS) as served: items that no order (or else visit) combines borrow theirs."""
     cold = run("cold items", _cold(texts, together if together.count().execute() else viewed))
@@ -117,17 +136,6 @@ def report(tables: dict[str, pa.Table], unknown: int) -> Report:
         },
         "events_of_unknown_items": unknown,
     }
-
-
-def runner(engine: Any, progress: Progress) -> Run:
-    """Execute an expression once and keep its result under a name, for the expressions that build on it."""
-
-    def run(name: str, expression: ibis.Table) -> ibis.Table:
-        progress(name)
-        table: ibis.Table = engine.create_table(name, expression)
-        return table
-
-    return run
 
 
 def _cold(texts: list[CatalogItem], lists: ibis.Table) -> ibis.Table:

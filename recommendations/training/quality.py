@@ -84,9 +84,9 @@ def choose(log: Log) -> tuple[datetime | None, Choice]:
     Without a moment there is too little to hold out, and then nothing to judge; all of it may speak for parameters.
     """
     with building.engine_of(log.events) as (engine, raw):
-        run = building.runner(engine, lambda _: None)
+        run = building.Runner(engine)
         interactions = run("interactions", building.numbered(log.items, raw))
-        moment = holdout.split_moment(run("all steps", sessions.sessions(interactions)))
+        moment = holdout.split_moment(sessions.numbered_sessions(interactions, in_parts=run.in_parts))
         seen = interactions if moment is None else holdout.divide(interactions, moment).training
         return moment, choosing.choose(run, seen)
 

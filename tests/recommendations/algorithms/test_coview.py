@@ -102,7 +102,13 @@ def test_ties_go_to_the_smaller_neighbour(run: Run) -> None:
 
 
 def test_builds_from_sessions_made_elsewhere(run: Run) -> None:
-    columns = {"session": ["s", "s"], "position": [0, 1], "item": [1, 2], "ended_at": [START, START]}
+    columns = {
+        "session": ["s", "s"],
+        "position": [0, 1],
+        "item": [1, 2],
+        "ended_at": [START] * 2,
+        "returns": [False] * 2,
+    }
     steps = pa.table(columns, SESSION_EVENTS.to_pyarrow())
     assert run(coview_of_sessions(ibis.memtable(steps))).num_rows == 2
 

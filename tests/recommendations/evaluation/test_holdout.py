@@ -19,8 +19,8 @@ def at(minute: float) -> datetime:
 def ended(*minutes: float | None) -> ibis.Table:
     """Sessions of two steps that ended at these minutes."""
     rows = [
-        {"session": str(number), "position": step, "item": step, "ended_at": None if minute is None else at(minute)}
-        for number, minute in enumerate(minutes)
+        {"session": str(number), "position": step, "item": step, "ended_at": end, "returns": False}
+        for number, end in enumerate(None if minute is None else at(minute) for minute in minutes)
         for step in (1, 2)
     ]
     return ibis.memtable(pa.Table.from_pylist(rows, SESSION_EVENTS.to_pyarrow()), schema=SESSION_EVENTS)
