@@ -124,9 +124,8 @@ def test_a_catalogue_that_cannot_be_asked_leaves_a_slate_short_and_says_so(
         with monkeypatch.context() as patched:
             patched.setattr(catalogue_search, "_passing", reason)
             answer = slate(shop, **wanted)
-            assert (
-                reason is away or shop.edge.application.edge.known.catalogue._asking == 1
-            )  # PostgreSQL is still at it
+            if reason is slow:
+                assert shop.edge.application.edge.known.catalogue._asking == 1  # nobody waited for it
             answered.set()
         assert answer["degraded"] is True
         assert set(ids(answer)) <= set(ids(whole))
