@@ -6,7 +6,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommendations.algorithms.coview import coview_of_sessions
@@ -72,7 +72,7 @@ def test_a_failure_leaves_no_files(engine: Engine, tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(rows=histories(), rows_at_once=st.sampled_from([1, 4, 1000]))
 def test_sessions_of_parts_are_those_of_the_whole(rows: list[Row], rows_at_once: int) -> None:
     with open_engine(memory_limit="200MB") as engine:
