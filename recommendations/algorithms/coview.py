@@ -129,6 +129,7 @@ def _pairs(weighted: ibis.Table, steps: ibis.Table, params: CoviewParams) -> ibi
 
 def _met(weighted: ibis.Table, steps: ibis.Table, params: CoviewParams, *, returning: bool) -> ibis.Table:
     """Every meeting of two items in the sessions to which an item returns, or in the others."""
+    # Only one side's weight is used, so the other is read where it is stored instead of from a copy.
     a, b = weighted, steps.view()
     of_kind = (a.returns, b.returns) if returning else (~a.returns, ~b.returns)
     later = (b.position > a.position) | ((b.position == a.position) & (b.item > a.item))

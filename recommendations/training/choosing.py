@@ -6,7 +6,7 @@ better beyond chance, because the differences between good settings are smaller 
 usual depends on the log: whether it holds visits at all, and whether they are browsing or orders.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from recommendations.algorithms import baskets, coview, returning, sessions, visits
 from recommendations.algorithms.baskets import BasketParams
 from recommendations.algorithms.coview import BROWSING, CoviewParams
+from recommendations.algorithms.ranking import Keep
 from recommendations.algorithms.sessions import SessionParams
 from recommendations.algorithms.types import POSITIVE_TYPES
 from recommendations.evaluation import bootstrap, metrics
@@ -31,7 +32,6 @@ from recommendations.strategies.base import CANDIDATES
 from recommendations.training.offline import packed_neighbours, recommender
 from recommendations.types import USUAL, ServingParameters
 
-Run = Callable[[str, ibis.Table], ibis.Table]
 K: Final = 20
 NEWEST_STEPS: Final = 300_000  # more would cost time and not change the choice
 DRAW: Final = Draw(cases=3_000, per_session=5, novel=True)
@@ -105,7 +105,7 @@ class Choice:
         )
 
 
-def choose(run: Run, interactions: ibis.Table) -> Choice:
+def choose(run: Keep, interactions: ibis.Table) -> Choice:
     """Choose by interactions (INTERACTIONS); `run` executes an expression and keeps it as a table under a name."""
     usual = coview.choose_params(float(coview.purchase_share(interactions).execute()))
     looks = run("choice looks", _newest(interactions.filter(interactions.type.isin(POSITIVE_TYPES))))
@@ -180,7 +180,7 @@ class _Held(NamedTuple):
         return len({case.unit for case in self.new}) >= ENOUGH_UNITS and bool(self.older.count().execute())
 
 
-def _divided_visits(run: Run, steps: ibis.Table) -> _Held | None:
+def _divided_visits(run: Keep, steps: ibis.Table) -> _Held | None:
     """The steps of the newest visits are asked for."""
     moment = split_moment(steps)
     if moment is None:
@@ -190,7 +190,7 @@ def _divided_visits(run: Run, steps: ibis.Table) -> _Held | None:
     return _Held(run("choice older steps", divided.training), new, every)
 
 
-def _divided_histories(run: Run, looks: ibis.Table, usual: CoviewParams) -> _Held | None:
+def _divided_histories(run: Keep, looks: ibis.Table, usual: CoviewParams) -> _Held | None:
     """What visitors came back for is asked for: their visits have no next step."""
     whole = run("choice histories", sessions.sessions(looks, HISTORIES.sessions))
     moment = split_moment(whole)
@@ -210,7 +210,7 @@ class _Viewed(NamedTuple):
     evidence: dict[str, Any]
 
 
-def _choose_coview(run: Run, held: _Held | None, usual: CoviewParams, rates: returning.Rates) -> _Viewed:
+def _choose_coview(run: Keep, held: _Held | None, usual: CoviewParams, rates: returning.Rates) -> _Viewed:
     if held is None or not held.says_enough:
         return _Viewed(NAMES[usual], usual, ServingParameters(usual.recency, rates), {})
     known = metrics.catalogue(items := held.older.item.to_pyarrow().to_numpy(), items)
@@ -245,7 +245,7 @@ def _span(steps: ibis.Table) -> timedelta:
     return span
 
 
-def _choose_baskets(run: Run, interactions: ibis.Table) -> tuple[BasketParams, BasketParams, dict[str, Any]]:
+def _choose_baskets(run: Keep, interactions: ibis.Table) -> tuple[BasketParams, BasketParams, dict[str, Any]]:
     """How much popularity is held against an item beside one product, and in the cart."""
     usual = (baskets.PRODUCT_PAGE, baskets.CART)
     orders = run("choice orders", _newest_orders(interactions))
@@ -303,7 +303,7 @@ class _Asked:
         every = _Asked(self.cases, self.known, CANDIDATES).session("found", lists, serving)
         return float((every.ranks > 0).sum() + 1) / (len(self.cases) + 1)
 
-    def baskets(self, name: str, table: str, run: Run, combined: ibis.Table, params: BasketParams) -> Results:
+    def baskets(self, name: str, table: str, run: Keep, combined: ibis.Table, params: BasketParams) -> Results:
         ranked = packed_neighbours(run(f"choice {table} {name}", baskets.rank_combinations(combined, params)))
         tables = MemoryTables({"baskets": ranked, "carts": ranked})
         recommend = recommender("bought_together", tables, self.k, novel=True)

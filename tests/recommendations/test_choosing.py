@@ -11,15 +11,16 @@ import pytest
 from recommendations.algorithms import baskets
 from recommendations.algorithms.coview import BROWSING
 from recommendations.algorithms.engine import open_engine
+from recommendations.algorithms.ranking import Keep
 from recommendations.evaluation.types import ENOUGH_UNITS
 from recommendations.training import choosing
-from recommendations.training.choosing import Choice, Run
+from recommendations.training.choosing import Choice
 from recommendations.types import ServingParameters
 from tests.recommendations.algorithms.tables import Row, event, interactions, visit
 
 
 @contextmanager
-def running() -> Iterator[Run]:
+def running() -> Iterator[Keep]:
     with open_engine() as engine:
 
         def run(name: str, expression: ibis.Table) -> ibis.Table:
