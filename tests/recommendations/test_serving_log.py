@@ -343,5 +343,6 @@ def test_a_tenant_without_a_table_does_not_cost_the_others_theirs(tenant_a: Tena
     with capture_logs() as said:
         log.close()
     assert visitors(tenant_a) == ["one"]
-    assert ("slates not logged", "t_gone") in [(each["event"], each.get("schema")) for each in said]
+    of_slates = [(each["event"], each.get("schema")) for each in said if each["event"].startswith("slates")]
+    assert of_slates[0] == ("slates not logged", "t_gone")
     assert sum(each.get("lost", 0) for each in said) == 1
